@@ -1,1 +1,16 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+mod descriptor;
+mod digest;
+mod error_code;
+pub mod media_type;
+mod name;
+mod reference;
+mod text;
+
+pub use descriptor::Descriptor;
+pub use digest::{Algorithm, Digest, Hasher, InvalidAlgorithm, InvalidDigest};
+pub use error_code::{ErrorBody, ErrorCode, ErrorEntry};
+pub use media_type::{InvalidMediaType, MediaType};
+pub use name::{InvalidPluginName, InvalidRepositoryName, PluginName, RepositoryName};
+pub use reference::{InvalidReference, InvalidTag, Reference, Tag};

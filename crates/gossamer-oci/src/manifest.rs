@@ -1,0 +1,1 @@
+//! Manifests and indexes: what they refer to, and which documents are refused.
