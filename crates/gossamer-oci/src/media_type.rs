@@ -18,10 +18,8 @@ pub const EMPTY_JSON: &str = "application/vnd.oci.empty.v1+json";
 pub const OCTET_STREAM: &str = "application/octet-stream";
 
 /// Layers that clients fetch from elsewhere and never push, by the start of their media type.
-const NON_DISTRIBUTABLE: [&str; 2] = [
-    "application/vnd.oci.image.layer.nondistributable.",
-    "application/vnd.docker.image.rootfs.foreign.",
-];
+const NON_DISTRIBUTABLE: [&str; 2] =
+    ["application/vnd.oci.image.layer.nondistributable.", "application/vnd.docker.image.rootfs.foreign."];
 
 /// Longest type or subtype, in bytes (RFC 6838, section 4.2).
 const PART_BYTES_MAX: usize = 127;

@@ -34,9 +34,7 @@ pub enum InvalidRepositoryName {
 
 /// The text is not a plugin name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a plugin name has 1 to {PLUGIN_NAME_BYTES_MAX} lower-case letters, digits and inner hyphens"
-)]
+#[error("a plugin name has 1 to {PLUGIN_NAME_BYTES_MAX} lower-case letters, digits and inner hyphens")]
 pub struct InvalidPluginName;
 
 // === impl RepositoryName ===

@@ -23,7 +23,9 @@ pub enum Reference {
 
 /// The text is not a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a tag has 1 to {TAG_BYTES_MAX} letters, digits, '_', '.' and '-', and does not start with '.' or '-'")]
+#[error(
+    "a tag has 1 to {TAG_BYTES_MAX} letters, digits, '_', '.' and '-', and does not start with '.' or '-'"
+)]
 pub struct InvalidTag;
 
 /// Why a text is not a reference.
@@ -71,11 +73,7 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        if text.contains(':') {
-            Ok(Self::Digest(text.parse()?))
-        } else {
-            Ok(Self::Tag(text.parse()?))
-        }
+        if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
     }
 }
 

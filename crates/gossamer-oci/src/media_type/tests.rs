@@ -7,14 +7,31 @@ use crate::media_type::IMAGE_MANIFEST;
 
 #[test]
 fn parameters_and_case_do_not_matter() {
-    for text in [IMAGE_MANIFEST, "Application/vnd.OCI.image.manifest.v1+json", &format!(" {IMAGE_MANIFEST} ; charset=utf-8")] {
+    for text in [
+        IMAGE_MANIFEST,
+        "Application/vnd.OCI.image.manifest.v1+json",
+        &format!(" {IMAGE_MANIFEST} ; charset=utf-8"),
+    ] {
         assert_eq!(text.parse::<MediaType>().unwrap(), IMAGE_MANIFEST);
     }
 }
 
 #[test]
 fn what_is_not_type_slash_subtype_is_refused() {
-    for bad in ["", "json", "/", "a/", "/b", "a/b/c", "*/*", "a b/c", "a/b c", "a/\u{e9}", ".a/b", &format!("a/{}", "b".repeat(128))] {
+    for bad in [
+        "",
+        "json",
+        "/",
+        "a/",
+        "/b",
+        "a/b/c",
+        "*/*",
+        "a b/c",
+        "a/b c",
+        "a/\u{e9}",
+        ".a/b",
+        &format!("a/{}", "b".repeat(128)),
+    ] {
         assert!(bad.parse::<MediaType>().is_err(), "{bad:?}");
     }
 }
