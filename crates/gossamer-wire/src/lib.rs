@@ -1,1 +1,33 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+pub mod alpn;
+mod announcement;
+mod codec;
+mod entropy;
+mod error;
+pub mod event;
+mod generation;
+mod join;
+mod mesh_name;
+pub mod method;
+mod node_id;
+mod policy;
+mod proto;
+mod pull;
+mod record;
+mod role;
+
+pub use announcement::Announcement;
+pub use entropy::{Delta, Summary};
+pub use error::{InvalidMessage, Malformed};
+pub use generation::Generation;
+pub use join::{JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, RenewRequest};
+pub use mesh_name::{InvalidMeshName, MeshName};
+pub use node_id::{InvalidNodeId, NodeId};
+pub use policy::Policy;
+pub use pull::{PullRequest, PullResponse};
+pub use record::Record;
+pub use role::Role;
+
+#[cfg(test)]
+mod tests;

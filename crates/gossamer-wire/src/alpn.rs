@@ -1,0 +1,12 @@
+//! The protocols of the QUIC endpoint, by the name under which TLS agrees on them.
+//!
+//! The number is the version of the whole protocol: what cannot talk to it gets the next one.
+
+/// Membership: datagrams of SWIM, and streams of [`crate::Summary`] and [`crate::Delta`].
+pub const GOSSIP: &[u8] = b"gossamer-gossip/1";
+
+/// One request and one response per stream between members; see [`crate::method`].
+pub const CALL: &[u8] = b"gossamer-call/1";
+
+/// The same framing for a node that has no certificate yet. Only cores answer.
+pub const JOIN: &[u8] = b"gossamer-join/1";

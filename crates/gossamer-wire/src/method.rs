@@ -1,0 +1,13 @@
+//! The unary calls between members, by name.
+
+/// [`crate::PullRequest`] to [`crate::PullResponse`], answered by who announces.
+pub const PULL: &str = "pull";
+
+/// [`crate::RenewRequest`] to [`crate::JoinResponse`], answered by cores.
+pub const RENEW: &str = "renew";
+
+/// [`crate::JoinRequest`] to [`crate::JoinResponse`], over [`crate::alpn::JOIN`].
+pub const JOIN: &str = "join";
+
+/// [`crate::JoinConfirm`] to [`crate::JoinConfirmed`], over [`crate::alpn::JOIN`].
+pub const CONFIRM: &str = "confirm";
