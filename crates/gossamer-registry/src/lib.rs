@@ -1,1 +1,17 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+mod blobs;
+mod config;
+mod error;
+mod manifests;
+mod page;
+mod registry;
+mod uploads;
+
+pub use blobs::{Blob, BlobStream};
+pub use config::{Config, Limits};
+pub use error::{Cause, Error};
+pub use manifests::{Author, PutManifest, Stored, StoredManifest};
+pub use page::{Listing, Page};
+pub use registry::Registry;
+pub use uploads::{Upload, UploadId};
