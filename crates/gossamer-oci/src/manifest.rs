@@ -1,6 +1,7 @@
 //! Manifests and indexes: what they refer to, and which documents are refused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -31,7 +32,7 @@ pub enum ManifestKind {
 }
 
 /// Why a document is not a manifest.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum InvalidManifest {
     #[error("a manifest has at most {} bytes, not {size}", Manifest::SIZE_MAX)]
     TooLarge { size: usize },
@@ -45,7 +46,7 @@ pub enum InvalidManifest {
     NotUtf8,
     /// Not JSON, too deep, trailing bytes, a duplicate key, or a field of the wrong form.
     #[error("{0}")]
-    Malformed(serde_json::Error),
+    Malformed(Arc<serde_json::Error>),
     #[error("schemaVersion is {SCHEMA_VERSION}, not {0}")]
     SchemaVersion(u64),
     #[error("a manifest has either config and layers or manifests, never both")]
@@ -85,8 +86,8 @@ impl Manifest {
         let content_type = content_type.ok_or(InvalidManifest::NoContentType)?;
         let form = Form::of(content_type)?;
         let text = std::str::from_utf8(content).map_err(|_| InvalidManifest::NotUtf8)?;
-        strict::check(text).map_err(InvalidManifest::Malformed)?;
-        let document = serde_json::from_str(text).map_err(InvalidManifest::Malformed)?;
+        strict::check(text)?;
+        let document = serde_json::from_str(text)?;
         Self::from_document(document, content_type, form)
     }
 
@@ -190,6 +191,14 @@ impl Manifest {
             artifact_type: self.event_media_type().cloned(),
             annotations: self.annotations.clone(),
         }
+    }
+}
+
+// === impl InvalidManifest ===
+
+impl From<serde_json::Error> for InvalidManifest {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(Arc::new(error))
     }
 }
 
