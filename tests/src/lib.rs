@@ -1,1 +1,7 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+pub mod mesh;
+pub mod oci;
+pub mod process;
+pub mod sim;
+pub mod tool;

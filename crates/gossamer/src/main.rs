@@ -1,1 +1,7 @@
-fn main() {}
+//! The `gossamer` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gossamer::run()
+}

@@ -1,0 +1,51 @@
+//! `gossamer token`: one-time tokens by which nodes join.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::cli::{Output, Token, TokenCreate};
+use crate::exit::{Class, Failure};
+use crate::print;
+
+pub async fn run(command: Token, api: &Api, output: Output) -> anyhow::Result<()> {
+    let Token::Create(TokenCreate { plugin, media_types, ttl }) = command;
+    let body = json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": seconds(&ttl)? });
+    let answer: Value = api.send(api.request(Method::POST, "/api/v1/tokens").json(&body)).await?.json().await?;
+    match (output, answer.get("token").and_then(Value::as_str)) {
+        (Output::Text, Some(token)) => println!("{token}"),
+        (Output::Json, _) | (_, None) => print::json(&answer)?,
+    }
+    Ok(())
+}
+
+fn seconds(ttl: &str) -> Result<u64, Failure> {
+    let invalid = || {
+        Failure::new(Class::Failed, format!("{ttl:?} is not a duration"))
+            .advise("Write a number and a unit: 90s, 15m, 2h or 1d.")
+    };
+    let (number, unit) = ttl.split_at_checked(ttl.len().saturating_sub(1)).ok_or_else(invalid)?;
+    let scale = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(invalid()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale)).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        assert_eq!(seconds("90s").unwrap(), 90);
+        assert_eq!(seconds("15m").unwrap(), 900);
+        assert_eq!(seconds("1d").unwrap(), 86_400);
+        for text in ["", "m", "15", "1w", "-1s", "é", "99999999999999999999d"] {
+            assert!(seconds(text).is_err(), "{text:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The one integration binary: each module is a chapter about the running mesh, each test a sentence.
+
+mod artifacts;
+mod command_line;
+mod events;
+mod faults;
+mod identity;
+mod membership;
+mod policies;
+mod registry;
+mod tidy;
+
+use gossamer_tests::mesh::{Programs, TestMesh};
+
+const PROGRAMS: Programs = Programs {
+    gossamer: env!("CARGO_BIN_EXE_gossamer-under-test"),
+    guest: env!("CARGO_BIN_EXE_guest-plugin"),
+};
+
+/// A core that knows only itself.
+async fn core() -> TestMesh {
+    TestMesh::start(PROGRAMS).await
+}

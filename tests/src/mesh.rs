@@ -1,0 +1,242 @@
+//! A mesh of real processes that a test owns: a core, and plugins that joined it by tokens.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::oci::{self, Artifact};
+use crate::process::Process;
+
+/// How long a test waits for what must become true by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The programs under test; an integration test knows where cargo put them.
+#[derive(Clone, Copy, Debug)]
+pub struct Programs {
+    pub gossamer: &'static str,
+    pub guest: &'static str,
+}
+
+/// A core and its plugins. Everything ends and vanishes when it is dropped.
+pub struct TestMesh {
+    programs: Programs,
+    core: Option<Process>,
+    plugins: BTreeMap<String, Process>,
+    addresses: Addresses,
+    client: Client,
+    directory: TempDir,
+}
+
+#[derive(Clone, Debug)]
+struct Addresses {
+    http: String,
+    mesh: String,
+    cluster: String,
+}
+
+impl TestMesh {
+    /// Starts a core that knows only itself, on ports that the kernel chooses.
+    pub async fn start(programs: Programs) -> Self {
+        let any = "127.0.0.1:0".to_owned();
+        let mut mesh = Self {
+            programs,
+            core: None,
+            plugins: BTreeMap::new(),
+            addresses: Addresses { http: any.clone(), mesh: any.clone(), cluster: any },
+            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+        };
+        mesh.start_core();
+        mesh
+    }
+
+    /// Starts an instance of the bundled plugin `name` and waits until the core routes to it.
+    pub async fn plugin(mut self, name: &str) -> Self {
+        self.start_plugin(name, &format!("{name}-{}", self.plugins.len() + 1)).await;
+        self
+    }
+
+    /// Starts the core, or starts it again on the addresses that it had.
+    pub fn start_core(&mut self) {
+        let config = self.path("core.toml");
+        std::fs::write(&config, self.core_config()).unwrap();
+        let mut command = self.command();
+        command.args(["core", "--output", "json", "--config"]).arg(&config);
+        let (core, line) = Process::start_and_read_line(&mut command, &self.path("core.log"));
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let address = |key: &str| ready[key].as_str().unwrap().to_owned();
+        self.addresses = Addresses { http: address("http"), mesh: address("mesh"), cluster: address("cluster") };
+        self.core = Some(core);
+    }
+
+    fn core_config(&self) -> String {
+        let Addresses { http, mesh, cluster } = &self.addresses;
+        let data = self.path("core");
+        format!(
+            "data = {data:?}\nlisten = {http:?}\n\n[mesh]\nname = \"test\"\nlisten = {mesh:?}\n\n\
+             [cluster]\nbind = {cluster:?}\n\n[access]\nmode = \"open\"\n"
+        )
+    }
+
+    /// Starts the instance `instance` of the bundled plugin `plugin` and waits until it is routed to.
+    pub async fn start_plugin(&mut self, plugin: &str, instance: &str) {
+        let token = self.token(plugin, &[&format!("application/vnd.ciq.{plugin}.*")]).await;
+        let mut command = self.command();
+        command.args(["plugin", "run", plugin]);
+        self.spawn_plugin(command, instance, &token);
+        self.until_ready(plugin, instance).await;
+    }
+
+    /// Starts the guest plugin with `policy` (a Rego module) under a token for the plugin `granted`.
+    pub async fn start_guest(&mut self, instance: &str, granted: &str, policy: &str) {
+        let token = self.token(granted, &["application/vnd.guest.*"]).await;
+        let module = self.path(&format!("{instance}.rego"));
+        std::fs::write(&module, policy).unwrap();
+        let mut command = Command::new(self.programs.guest);
+        command.env("GUEST_POLICY", module);
+        self.spawn_plugin(command, instance, &token);
+    }
+
+    /// Starts an instance again that has joined before: it needs no token.
+    pub async fn restart_plugin(&mut self, plugin: &str, instance: &str) {
+        let mut command = self.command();
+        command.args(["plugin", "run", plugin]);
+        self.spawn_plugin(command, instance, "");
+        self.until_ready(plugin, instance).await;
+    }
+
+    /// Starts `command` as the plugin process `instance`, without waiting for anything.
+    pub fn spawn_plugin(&mut self, mut command: Command, instance: &str, token: &str) {
+        command.env("GOSSAMER_DATA", self.path(instance));
+        command.env("GOSSAMER_LISTEN", "127.0.0.1:0").env("GOSSAMER_BIND", "127.0.0.1:0");
+        command.env("GOSSAMER_LOG", "info");
+        if !token.is_empty() {
+            command.env("GOSSAMER_JOIN", token);
+        }
+        let log = self.path(&format!("{instance}.log"));
+        self.plugins.insert(instance.to_owned(), Process::start(&mut command, &log));
+    }
+
+    /// A one-time token for `plugin`, good for a minute.
+    pub async fn token(&self, plugin: &str, media_types: &[&str]) -> String {
+        self.token_for(plugin, media_types, 60).await
+    }
+
+    pub async fn token_for(&self, plugin: &str, media_types: &[&str], ttl_seconds: u64) -> String {
+        let body = json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": ttl_seconds });
+        let response = self.request(Method::POST, "/api/v1/tokens").json(&body).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+        let answer: Value = response.json().await.unwrap();
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    async fn until_ready(&self, plugin: &str, instance: &str) {
+        let node = self.node_of(instance).await;
+        self.until(&format!("{instance} is routed to"), async || {
+            self.instances(plugin).await.iter().any(|known| *known == node)
+        })
+        .await;
+    }
+
+    /// The node id of the plugin process `instance`, from its own data directory.
+    pub async fn node_of(&self, instance: &str) -> String {
+        let path = self.path(instance).join("node-id");
+        self.until(&format!("{instance} has joined"), async || path.is_file()).await;
+        std::fs::read_to_string(path).unwrap().trim().to_owned()
+    }
+
+    /// Node ids of the instances of `plugin` that the core routes to.
+    pub async fn instances(&self, plugin: &str) -> Vec<String> {
+        let plugins = self.api("/api/v1/plugins").await;
+        let all = plugins["plugins"].as_array().cloned().unwrap_or_default();
+        all.iter()
+            .filter(|entry| entry["name"] == plugin)
+            .flat_map(|entry| entry["instances"].as_array().cloned().unwrap_or_default())
+            .filter_map(|instance| instance["node"].as_str().map(str::to_owned))
+            .collect()
+    }
+
+    // === looking and asking ===
+
+    /// GETs JSON of the core's API.
+    pub async fn api(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "GET {path}");
+        response.json().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base()))
+    }
+
+    /// PUTs `content` to `path`; it must be taken.
+    pub async fn put(&self, path: &str, content: impl Into<Vec<u8>>) {
+        let response = self.request(Method::PUT, path).body(content.into()).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED, "PUT {path}: {}", response.text().await.unwrap());
+    }
+
+    /// Pushes an artifact by the OCI protocol. Says the manifest's digest.
+    pub async fn push(&self, repository: &str, tag: &str, artifact: &Artifact) -> String {
+        oci::push(&self.client, &self.base(), repository, tag, artifact).await
+    }
+
+    /// Waits until `path` answers `status`.
+    pub async fn eventually(&self, path: &str, status: StatusCode) {
+        self.until(&format!("GET {path} answers {status}"), async || {
+            self.get(path).await.status() == status
+        })
+        .await;
+    }
+
+    /// Waits until `condition` holds; `what` names it when it never does.
+    pub async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition().await {
+            assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Where the core's HTTP API is, without a slash at the end.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.addresses.http)
+    }
+
+    /// `host:port` of the registry, as OCI clients want it.
+    pub fn registry(&self) -> &str {
+        &self.addresses.http
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A command of the binary under test that talks to this mesh.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.programs.gossamer);
+        command.env("GOSSAMER_ADDRESS", self.base());
+        command
+    }
+
+    pub fn core(&mut self) -> &mut Process {
+        self.core.as_mut().unwrap()
+    }
+
+    pub fn process(&mut self, instance: &str) -> &mut Process {
+        self.plugins.get_mut(instance).unwrap()
+    }
+
+    /// A path in the mesh's directory.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}
