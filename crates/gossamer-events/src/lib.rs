@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod delivery;
 mod event;
 mod lane;
 mod log;
