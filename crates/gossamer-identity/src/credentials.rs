@@ -1,8 +1,12 @@
 //! What an issuer gives a node, and how a node keeps it: its chain, and whom to trust.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use gossamer_oci::Digest;
+use gossamer_wire::{JoinResponse, MeshName};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -35,6 +39,28 @@ pub enum CredentialsError {
 // === impl Credentials ===
 
 impl Credentials {
+    /// What an issuer answered. Not checked yet: that is for [`Identity::new`](crate::Identity::new).
+    pub fn from_response(response: &JoinResponse) -> Self {
+        let certificate = |der: &Bytes| CertificateDer::from(der.to_vec());
+        Self {
+            chain: response.chain.iter().map(certificate).collect(),
+            roots: response.roots.iter().map(certificate).collect(),
+        }
+    }
+
+    /// What an issuer answers, with the QUIC addresses of the mesh's cores.
+    pub fn to_response(&self, mesh: MeshName, cores: Vec<SocketAddr>) -> JoinResponse {
+        let bytes = |certificates: &[CertificateDer<'_>]| {
+            certificates.iter().map(|der| der.to_vec().into()).collect()
+        };
+        JoinResponse { chain: bytes(&self.chain), roots: bytes(&self.roots), mesh, cores }
+    }
+
+    /// SHA-256 over the DER of the leaf.
+    pub fn leaf_digest(&self) -> Digest {
+        Digest::sha256(self.chain.first().map_or(&[], |leaf| leaf))
+    }
+
     /// What [`store`](Self::store) wrote last, `None` if it never ended.
     pub(crate) fn load(directory: &Path) -> Result<Option<Self>, CredentialsError> {
         let chain = read_pem(&directory.join(CHAIN_FILE))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use gossamer_wire::{NodeId, Role};
+use gossamer_wire::{NodeId, ReattestRequest, Role};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 
@@ -13,7 +13,7 @@ use crate::certificate::{Certificate, InvalidCertificate};
 use crate::credentials::CredentialsError;
 use crate::key::KeyError;
 use crate::tls::{self, Trust};
-use crate::{ClientAuth, Credentials, NodeKey, Peer, SpiffeId, TlsError, Validity};
+use crate::{ClientAuth, Credentials, NodeKey, Peer, Pin, SpiffeId, TlsError, Validity};
 
 /// A node's key and its present certificates. Cheap to clone; all clones see a replacement at once, and
 /// so do the TLS configurations made from them, at the next handshake.
@@ -121,6 +121,11 @@ impl Identity {
         self.current().validity
     }
 
+    /// The pin of each root that this node trusts.
+    pub fn pins(&self) -> Vec<Pin> {
+        self.current().credentials.roots.iter().filter_map(|root| Pin::of(root).ok()).collect()
+    }
+
     /// X.509, DER: whom this node trusts.
     pub fn roots(&self) -> Vec<CertificateDer<'static>> {
         self.current().credentials.roots.clone()
@@ -129,6 +134,12 @@ impl Identity {
     /// A PKCS #10 request, DER, for the next certificate of the same key.
     pub fn signing_request(&self) -> Result<Vec<u8>, KeyError> {
         self.shared.key.signing_request()
+    }
+
+    /// What to send to a core after the certificate has ended; see [`crate::renewal::Step::Reattest`].
+    pub fn reattest_request(&self) -> Result<ReattestRequest, KeyError> {
+        let chain = self.current().credentials.chain.iter().map(|der| der.to_vec().into()).collect();
+        Ok(ReattestRequest { csr: self.signing_request()?.into(), chain })
     }
 
     /// See [`NodeKey::reset_key`].

@@ -1,5 +1,6 @@
 //! When to renew a certificate: a pure core. It is told the time and answers what to do next.
 
+use gossamer_wire::NodeId;
 use time::{Duration, OffsetDateTime};
 
 use crate::Validity;
@@ -56,11 +57,16 @@ pub enum Step {
     Rejoin,
 }
 
+/// The spread of this node, in `0.0..1.0`: its own, and the same at every start.
+pub fn spread(node: NodeId) -> f64 {
+    let [first, second, ..] = *node.as_bytes();
+    f64::from(u16::from_be_bytes([first, second])) / 65_536.0
+}
+
 // === impl Renewal ===
 
 impl Renewal {
-    /// Of a certificate that was stored at some time before: `spread` is in `0.0..1.0`, drawn once by
-    /// this node.
+    /// Of a certificate that was stored at some time before: for `spread`, see [`spread`].
     pub fn stored(validity: Validity, spread: f64) -> Self {
         Self { validity, received: None, spread: spread.clamp(0.0, 1.0), failures: 0, not_before: None }
     }

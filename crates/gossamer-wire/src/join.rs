@@ -58,6 +58,16 @@ pub struct RenewRequest {
     pub csr: Bytes,
 }
 
+/// "Certify this key for who I was." The chain has ended, so that TLS would refuse it; the answer is a
+/// [`JoinResponse`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReattestRequest {
+    /// PKCS #10, DER, by the key of the leaf.
+    pub csr: Bytes,
+    /// X.509, DER, leaf first.
+    pub chain: Vec<Bytes>,
+}
+
 // === impl JoinRequest ===
 
 impl JoinRequest {
@@ -167,5 +177,19 @@ impl RenewRequest {
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidMessage> {
         let proto::RenewRequest { csr } = codec::decode(bytes, REQUEST_BYTES_MAX)?;
         Ok(Self { csr })
+    }
+}
+
+// === impl ReattestRequest ===
+
+impl ReattestRequest {
+    pub fn encode(&self) -> Bytes {
+        let Self { csr, chain } = self.clone();
+        codec::encode(&proto::ReattestRequest { csr, chain })
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidMessage> {
+        let proto::ReattestRequest { csr, chain } = codec::decode(bytes, REQUEST_BYTES_MAX)?;
+        Ok(Self { csr, chain })
     }
 }

@@ -21,7 +21,7 @@ pub use announcement::Announcement;
 pub use entropy::{Delta, Summary};
 pub use error::{InvalidMessage, Malformed};
 pub use generation::Generation;
-pub use join::{JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, RenewRequest};
+pub use join::{JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, ReattestRequest, RenewRequest};
 pub use mesh_name::{InvalidMeshName, MeshName};
 pub use node_id::{InvalidNodeId, NodeId};
 pub use policy::Policy;

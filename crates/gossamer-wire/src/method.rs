@@ -11,3 +11,6 @@ pub const JOIN: &str = "join";
 
 /// [`crate::JoinConfirm`] to [`crate::JoinConfirmed`], over [`crate::alpn::JOIN`].
 pub const CONFIRM: &str = "confirm";
+
+/// [`crate::ReattestRequest`] to [`crate::JoinResponse`], over [`crate::alpn::JOIN`].
+pub const REATTEST: &str = "reattest";

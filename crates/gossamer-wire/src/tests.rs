@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Announcement, Delta, Generation, InvalidMessage, JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse,
-    NodeId, Policy, PullRequest, PullResponse, Record, RenewRequest, Role, Summary, event,
+    NodeId, Policy, PullRequest, PullResponse, ReattestRequest, Record, RenewRequest, Role, Summary, event,
 };
 
 // === Words ===
@@ -160,6 +160,8 @@ proptest! {
     ) {
         let renew = RenewRequest { csr: csr.clone() };
         prop_assert_eq!(&RenewRequest::decode(&renew.encode()).unwrap(), &renew);
+        let reattest = ReattestRequest { csr: csr.clone(), chain: chain.clone() };
+        prop_assert_eq!(&ReattestRequest::decode(&reattest.encode()).unwrap(), &reattest);
         let join = JoinRequest { token_id: token_id.clone(), secret: secret.clone(), csr };
         prop_assert_eq!(&JoinRequest::decode(&join.encode()).unwrap(), &join);
         let confirm = JoinConfirm { token_id, secret, certificate_digest };

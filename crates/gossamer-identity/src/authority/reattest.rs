@@ -29,18 +29,19 @@ pub enum ReattestRefused {
 // === impl Authority ===
 
 impl Authority {
-    /// Who comes back: the holder of `chain`, which may have ended inside the grace window, proven by a
+    /// Who comes back: the holder of `chain` (DER, leaf first), which may have ended inside the grace window, proven by a
     /// request that the same key signed.
     pub fn reattest(
         &self,
         request: &SigningRequest,
-        chain: &[CertificateDer<'_>],
+        chain: &[impl AsRef<[u8]>],
         now: OffsetDateTime,
     ) -> Result<Peer, ReattestRefused> {
-        let peer = Peer::from_chain(chain)?;
+        let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_ref())).collect();
+        let peer = Peer::from_chain(&chain)?;
         let leaf = Certificate::parse(chain.first().ok_or(InvalidCertificate::Empty)?)?;
         let trust = Trust::new(&self.roots)?;
-        trust.verify_chain(chain, leaf.validity().not_before).map_err(ReattestRefused::NotOurs)?;
+        trust.verify_chain(&chain, leaf.validity().not_before).map_err(ReattestRefused::NotOurs)?;
         if peer.id.mesh != self.mesh {
             return Err(ReattestRefused::OtherMesh);
         }
