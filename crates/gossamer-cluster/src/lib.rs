@@ -1,1 +1,21 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod calls;
+mod cluster;
+mod config;
+mod error;
+pub mod membership;
+mod meter;
+mod rendezvous;
+mod shell;
+mod view;
+
+pub use calls::{CALL_BYTES_MAX, Calls, JOIN_BYTES_MAX};
+pub use cluster::Cluster;
+pub use config::{Config, Tuning};
+pub use error::{CallError, InvalidTuning, PublishError, Refusal, RefusalKind, StartError};
+pub use membership::{Outcome, Suspicion};
+pub use rendezvous::rank;
+pub use shell::calling::join_call;
+pub use view::{Member, State, View};

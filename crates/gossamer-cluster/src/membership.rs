@@ -1,0 +1,422 @@
+//! Who is alive and what they say of themselves: the pure core. Owns no clock, socket or task.
+//!
+//! SWIM (foca) finds who is alive, its gossip carries news. Gossip loses a little and tells late joiners nothing of
+//! the past, so every node also compares notes with one other every second, by [letters](Output::Letter) over a
+//! stream; a join is the same exchange with a seed.
+
+mod exchange;
+mod greeter;
+mod letter;
+mod presence;
+mod records;
+mod roster;
+mod suspicions;
+mod swim;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use foca::State::Down;
+use gossamer_wire::{NodeId, Record, Role};
+use rand::{Rng, RngExt, SeedableRng, seq::IteratorRandom};
+
+pub use self::greeter::REMEMBERED_MAX;
+pub use self::letter::LETTER_BYTES_MAX;
+pub use self::presence::Presence;
+pub use self::records::RECORD_BYTES_MAX;
+pub use self::suspicions::{Outcome, Suspicion};
+pub use self::swim::PACKET_BYTES_MAX;
+use self::{
+    greeter::Greeter,
+    records::{Rumour, Rumours},
+    roster::{Changes, Roster, Seen},
+    suspicions::Accusation,
+    swim::{Glance, Swim},
+};
+use crate::{
+    config::Tuning,
+    view::{Member, State, View},
+};
+
+/// How many certified roles of nodes that are not members are kept: those who came and went since the last look.
+const ROLES_MAX: usize = 1_024;
+
+/// Who is alive, as far as this node knows.
+pub struct Membership<R> {
+    swim: Swim<R>,
+    rumours: Rumours,
+    roster: Roster,
+    /// What certificates say of the nodes that we have met.
+    roles: BTreeMap<NodeId, Role>,
+    suspicions: suspicions::Log,
+    greeter: Greeter,
+    tuning: Tuning,
+    exchange_at: Instant,
+    rng: R,
+    started: Instant,
+    view: Arc<View>,
+    /// The view may no longer say what is known.
+    stale: bool,
+    left: bool,
+    outbox: Vec<Output>,
+}
+
+/// Where a node begins.
+pub struct Start {
+    /// Its first presence; the address is the one that others dial.
+    pub presence: Presence,
+    pub record: Record,
+    pub seeds: Vec<SocketAddr>,
+    /// Members of an earlier life.
+    pub remembered: BTreeMap<NodeId, SocketAddr>,
+    pub tuning: Tuning,
+}
+
+/// What happens to a node. `from` is the peer that the connection's certificate proves.
+#[derive(Debug)]
+pub enum Input {
+    Packet { from: NodeId, bytes: Bytes },
+    Letter { from: NodeId, bytes: Bytes },
+    /// A connection was made; `dialled` is the address if it was we who made it.
+    Met { node: NodeId, role: Role, dialled: Option<SocketAddr> },
+    /// A peer said goodbye.
+    Departed(NodeId),
+    /// Our own record has changed.
+    Publish(Record),
+    /// [`Membership::deadline`] has come.
+    Time,
+    Leave,
+}
+
+/// What a node has to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send over a datagram; may be lost. At most [`PACKET_BYTES_MAX`].
+    Packet { to: Destination, bytes: Bytes },
+    /// Send over a stream of its own. At most [`LETTER_BYTES_MAX`].
+    Letter { to: Destination, bytes: Bytes },
+    /// There is a new view.
+    Changed(Arc<View>),
+    /// Our own probe of this node failed: a connection to it may be dead without knowing it.
+    Doubt(NodeId),
+    /// Something was refused; to be counted.
+    Fault(Fault),
+}
+
+/// Whom something is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    pub address: SocketAddr,
+    /// Who must be there. `None` for a seed: whoever is.
+    pub node: Option<NodeId>,
+}
+
+/// Why something was refused. Nothing of it was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It claims to come from somebody else than the peer who sent it.
+    Forged,
+    Malformed,
+    /// There are more members, or more of something, than this node has room for.
+    Crowded,
+    /// A record claims another role than the certificate of its node.
+    Impostor,
+    /// foca was used out of order: a bug.
+    Disordered,
+}
+
+// === impl Membership ===
+
+impl<R: Rng + SeedableRng> Membership<R> {
+    pub fn new(start: Start, mut rng: R, now: Instant) -> Self {
+        let Start { presence, record, seeds, remembered, tuning } = start;
+        let rumours = Rumours::new(record);
+        let own = own_member(&presence, &rumours, now);
+        Self {
+            swim: Swim::new(presence, &tuning, rumours.clone(), rng.fork(), now),
+            roster: Roster::default(),
+            roles: BTreeMap::new(),
+            suspicions: suspicions::Log::default(),
+            greeter: Greeter::new(seeds, remembered, &tuning, now),
+            exchange_at: now + tuning.exchange(),
+            view: Arc::new(View::new(presence.node(), vec![own], Arc::new([]))),
+            outbox: Vec::new(),
+            started: now,
+            stale: true,
+            left: false,
+            rumours,
+            tuning,
+            rng,
+        }
+    }
+
+    /// The one way in. Inputs of a node must come with a `now` that never goes back.
+    pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Output> {
+        if self.left {
+            return Vec::new();
+        }
+        let mut witness = self.swim.me().node();
+        match input {
+            Input::Packet { from, bytes } => {
+                witness = from;
+                self.receive(from, &bytes, now);
+            }
+            Input::Letter { from, bytes } => {
+                witness = from;
+                self.read(from, &bytes, now);
+            }
+            Input::Met { node, role, dialled } => self.meet(node, role, dialled),
+            Input::Departed(node) => self.see_off(node, now),
+            Input::Publish(record) => self.publish(record, now),
+            Input::Time => self.expire(now),
+            Input::Leave => self.leave(now),
+        }
+        self.settle(witness, now);
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// When [`Input::Time`] is due next.
+    pub fn deadline(&self) -> Instant {
+        let own = self.greeter.deadline().min(self.exchange_at);
+        self.swim.deadline().map_or(own, |swim| swim.min(own))
+    }
+
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// The addresses to begin with after a restart.
+    pub fn remembered(&self) -> &BTreeMap<NodeId, SocketAddr> {
+        self.greeter.remembered()
+    }
+
+    fn receive(&mut self, from: NodeId, packet: &[u8], now: Instant) {
+        let Some(glance) = Glance::at(packet) else {
+            return self.fault(Fault::Malformed);
+        };
+        if glance.sender.node() != from {
+            return self.fault(Fault::Forged);
+        }
+        if !self.swim.has_room() && self.roster.get(&from).is_none() {
+            return self.fault(Fault::Crowded);
+        }
+        let received = self.swim.receive(packet, now);
+        self.check(received);
+        let about_suspects = || glance.updates.iter().any(|update| self.roster.is_suspect(&update.id().node()));
+        self.stale |= glance.suspects() || self.roster.is_suspect(&from) || about_suspects();
+        self.outbid_usurpers(glance.updates.iter().map(|update| *update.id()), now);
+    }
+
+    /// Goes on in a later life if somebody goes round with ours: an earlier run that we forgot, or a forger.
+    fn outbid_usurpers(&mut self, presences: impl Iterator<Item = Presence>, now: Instant) {
+        for presence in presences {
+            let me = self.swim.me();
+            if presence.node() == me.node() && presence.outranks(&me) {
+                let outbid = self.swim.outbid(&presence, now);
+                self.check(outbid);
+            }
+        }
+    }
+
+    fn meet(&mut self, node: NodeId, role: Role, dialled: Option<SocketAddr>) {
+        if let Some(address) = dialled {
+            self.greeter.met(address, node);
+        }
+        if self.roles.len() >= ROLES_MAX.saturating_add(self.roster.len()) {
+            self.roles.retain(|node, _| self.roster.get(node).is_some());
+        }
+        self.stale |= self.roles.insert(node, role.clone()) != Some(role);
+    }
+
+    fn see_off(&mut self, node: NodeId, now: Instant) {
+        if let Some(seen) = self.roster.get(&node) {
+            let gone = foca::Member::new(seen.presence, seen.incarnation, Down);
+            let introduced = self.swim.introduce(std::iter::once(gone), true, now);
+            self.check(introduced);
+        }
+    }
+
+    fn publish(&mut self, record: Record, now: Instant) {
+        let record = self.rumours.heard().records.publish(record);
+        let spread = self.swim.spread(&Rumour::encode_record(&record), now);
+        self.check(spread);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(expired) = self.swim.expire(now) {
+            self.stale |= expired.was_probe;
+            self.check(expired.result);
+        }
+        if self.exchange_at <= now {
+            let jitter = self.rng.random_range(0.9..1.1);
+            self.exchange_at = now + self.tuning.exchange().mul_f64(jitter);
+            let partner = self.roster.iter().map(|(_, seen)| seen.presence).choose(&mut self.rng);
+            if let Some(partner) = partner {
+                self.open_exchange(Destination::of(&partner));
+            }
+        }
+        let live = self.roster.nodes();
+        for address in self.greeter.due(&live, &self.swim.me(), &mut self.rng, now) {
+            self.open_exchange(Destination { address, node: None });
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        let left = self.swim.leave(now);
+        self.check(left);
+        self.left = true;
+    }
+
+    /// Brings everything that hangs on the members up to date. `witness` told us what is new.
+    fn settle(&mut self, witness: NodeId, now: Instant) {
+        let challenged = self.rumours.heard().records.is_challenged();
+        if challenged && !self.left {
+            let own = Record::clone(self.rumours.heard().records.own());
+            self.publish(own, now);
+        }
+        match self.swim.settle() {
+            Ok(stirred) => self.stale |= stirred,
+            Err(error) => self.check(Err(error)),
+        }
+        self.stale |= self.rumours.heard().records.take_changed();
+        if std::mem::take(&mut self.stale) {
+            let changes = self.roster.look(self.swim.live(), now);
+            self.follow(&changes, witness, now);
+            let fitted = self.swim.fit_to_size();
+            self.check(fitted);
+            self.show();
+        }
+        for (to, bytes) in self.swim.take_packets() {
+            self.outbox.push(Output::Packet { to: Destination::of(&to), bytes });
+        }
+    }
+
+    fn follow(&mut self, changes: &Changes, witness: NodeId, now: Instant) {
+        for node in &changes.gone {
+            self.suspicions.close(*node, Outcome::Confirmed);
+            let mut heard = self.rumours.heard();
+            heard.accusations.forget(node);
+            heard.records.set_present(node, false);
+        }
+        for node in &changes.cleared {
+            self.suspicions.close(*node, Outcome::Refuted);
+        }
+        for node in &changes.came {
+            self.rumours.heard().records.set_present(node, true);
+        }
+        for seen in &changes.suspected {
+            self.suspect(seen, witness, now);
+        }
+        self.greeter.observe(self.roster.iter().map(|(_, seen)| seen.presence), now);
+    }
+
+    fn suspect(&mut self, seen: &Seen, witness: NodeId, now: Instant) {
+        let me = self.swim.me();
+        let accused = seen.presence.node();
+        let accuser = if witness == me.node() {
+            self.outbox.push(Output::Doubt(accused));
+            if let Ok(rumour) = Rumour::encode_accusation(&Accusation::new(seen.presence, seen.incarnation, me)) {
+                let spread = self.swim.spread(&rumour, now);
+                self.check(spread);
+            }
+            me.node()
+        } else {
+            self.rumours.heard().accusations.accuser_of(&accused).unwrap_or(witness)
+        };
+        self.suspicions.open(Suspicion { accused, accuser, at: now, outcome: Outcome::Open });
+    }
+
+    /// Makes the view that the present state deserves, and shows it if it differs.
+    fn show(&mut self) {
+        let me = self.swim.me();
+        let seen: Vec<_> = self.roster.iter().map(|(_, seen)| *seen).collect();
+        let mut members: Vec<_> = seen.iter().map(|seen| self.member(seen)).collect();
+        members.push(own_member(&me, &self.rumours, self.started));
+        members.sort_unstable_by_key(|member| member.node);
+        let view = View::new(me.node(), members, self.suspicions.to_vec().into());
+        if view != *self.view {
+            self.view = Arc::new(view);
+            self.outbox.push(Output::Changed(Arc::clone(&self.view)));
+        }
+    }
+
+    fn member(&mut self, seen: &Seen) -> Arc<Member> {
+        let Seen { presence, state, since, incarnation: _ } = *seen;
+        let node = presence.node();
+        let mut record = self.rumours.heard().records.get(&node).cloned();
+        let certified = self.roles.get(&node);
+        if let (Some(claimed), Some(certified)) = (&record, certified)
+            && claimed.role != *certified
+        {
+            record = None;
+            self.fault(Fault::Impostor);
+        }
+        Arc::new(Member { node, address: presence.address(), state, record, since })
+    }
+
+    fn check(&mut self, result: Result<(), foca::Error>) {
+        if let Err(error) = result {
+            self.fault(Fault::from(&error));
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        self.outbox.push(Output::Fault(fault));
+    }
+}
+
+/// Ourselves, as our own view shows us.
+fn own_member(me: &Presence, rumours: &Rumours, since: Instant) -> Arc<Member> {
+    let record = Some(Arc::clone(rumours.heard().records.own()));
+    Arc::new(Member { node: me.node(), address: me.address(), state: State::Alive, record, since })
+}
+
+// === impl Destination ===
+
+impl Destination {
+    fn of(presence: &Presence) -> Self {
+        Self { address: presence.address(), node: Some(presence.node()) }
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// The name of the fault, for a metric.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::Malformed => "malformed",
+            Self::Crowded => "crowded",
+            Self::Impostor => "impostor",
+            Self::Disordered => "disordered",
+        }
+    }
+}
+
+impl From<&foca::Error> for Fault {
+    fn from(error: &foca::Error) -> Self {
+        match error {
+            foca::Error::DataFromOurselves => Self::Forged,
+            foca::Error::DataTooBig
+            | foca::Error::IndirectForOurselves
+            | foca::Error::MalformedPacket
+            | foca::Error::Decode(_)
+            | foca::Error::CustomBroadcast(_) => Self::Malformed,
+            foca::Error::NotUndead
+            | foca::Error::SameIdentity
+            | foca::Error::NotConnected
+            | foca::Error::IncompleteProbeCycle
+            | foca::Error::Encode(_)
+            | foca::Error::InvalidConfig => Self::Disordered,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Who is in the cluster, at one moment: an immutable snapshot.
+
+use std::{cmp::Reverse, net::SocketAddr, sync::Arc, time::Instant};
+
+use gossamer_wire::{NodeId, Record, Role};
+
+use crate::{
+    membership::Suspicion,
+    rendezvous::{scramble, weight},
+};
+
+/// The live members as one node sees them, itself included, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    me: NodeId,
+    members: Vec<Arc<Member>>,
+    suspicions: Arc<[Suspicion]>,
+}
+
+/// A live member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub node: NodeId,
+    /// Where its QUIC endpoint listens.
+    pub address: SocketAddr,
+    pub state: State,
+    /// What it says of itself. `None` until that has reached us, or if its certificate says otherwise.
+    ///
+    /// Gossip is a hint: whoever acts on the role checks the certificate of the peer.
+    pub record: Option<Arc<Record>>,
+    /// When this life of the member came into our view.
+    pub since: Instant,
+}
+
+/// How live a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Alive,
+    /// Did not answer a probe, and has a moment to defend itself. Counts as live until then.
+    Suspect,
+}
+
+// === impl View ===
+
+impl View {
+    /// `members` must be in the order of their ids.
+    pub(crate) fn new(me: NodeId, members: Vec<Arc<Member>>, suspicions: Arc<[Suspicion]>) -> Self {
+        Self { me, members, suspicions }
+    }
+
+    /// The node whose view this is.
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// All live members, ourselves included.
+    pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.members.iter()
+    }
+
+    /// All live members but ourselves.
+    pub fn others(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.members.iter().filter(|member| member.node != self.me)
+    }
+
+    pub fn get(&self, node: NodeId) -> Option<&Arc<Member>> {
+        let index = self.members.binary_search_by_key(&node, |member| member.node).ok()?;
+        self.members.get(index)
+    }
+
+    /// The members that say that they have this role.
+    pub fn having(&self, role: &Role) -> impl Iterator<Item = &Arc<Member>> {
+        self.members.iter().filter(move |member| member.role() == Some(role))
+    }
+
+    /// The members of a role in the order in which they are responsible for `key`; those about to leave come last.
+    pub fn ranked(&self, role: &Role, key: &str) -> Vec<Arc<Member>> {
+        let key = scramble(key.as_bytes());
+        let mut ranked: Vec<_> = self.having(role).cloned().collect();
+        ranked.sort_by_cached_key(|member| rank(key, member));
+        ranked
+    }
+
+    /// The member of a role that is responsible for `key`.
+    pub fn owner(&self, role: &Role, key: &str) -> Option<&Arc<Member>> {
+        let key = scramble(key.as_bytes());
+        self.having(role).min_by_key(|member| rank(key, member))
+    }
+
+    /// Who was suspected by whom of late, the newest last.
+    pub fn suspicions(&self) -> &[Suspicion] {
+        &self.suspicions
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// The role that the member claims.
+    pub fn role(&self) -> Option<&Role> {
+        self.record.as_ref().map(|record| &record.role)
+    }
+
+    /// Whether the member has said that it is about to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.leaving)
+    }
+}
+
+fn rank(key: u64, member: &Member) -> (bool, Reverse<(u64, NodeId)>) {
+    (member.is_leaving(), Reverse((weight(key, &member.node), member.node)))
+}
+
+#[cfg(test)]
+mod tests;
