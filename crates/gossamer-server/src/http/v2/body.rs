@@ -4,7 +4,6 @@
 //! the answer. So what a refused request still sends is read and dropped, within bounds.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -86,13 +85,13 @@ impl Stream for Lent {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
                 ready!(self.poll_idle(context));
-                return Poll::Ready(Some(Err(Arc::new(Idle))));
+                return Poll::Ready(Some(Err(Idle.into())));
             };
             self.idle = None;
             match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
                 Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
                 Some(Ok(Err(_trailers))) => {}
-                Some(Err(error)) => return Poll::Ready(Some(Err(Arc::new(error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 None => return Poll::Ready(None),
             }
         }

@@ -16,9 +16,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::headers;
 use super::manifests::TAGS_MAX;
 use super::uploads::received;
-
-/// What clients that know no credentials are told to present: any user, the admin token as password.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"gossamer\", charset=\"UTF-8\"");
+use crate::chain::Chain;
+use crate::http::problem::CHALLENGE;
 
 /// When to come back after 429, in seconds: uploads end in minutes, not in moments.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("30");
@@ -132,7 +131,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Told { status, code, header } = self.told();
         if status.is_server_error() {
-            tracing::error!(error = &self as &dyn std::error::Error, %status, "Registry request failed");
+            tracing::error!(error = %Chain(&self), %status, "Registry request failed");
         }
         let mut response = match code {
             Some(code) => (status, Json(ErrorBody::new(code, self.message()))).into_response(),

@@ -46,30 +46,37 @@ pub(super) async fn answer(
     id: UploadId,
     body: Lent,
 ) -> Result<Response, Failure> {
-    call.require(Action::Push, &repository)?;
-    let upload = Upload { id, repository, principal: call.principal.name().into_owned() };
     match *call.method() {
         Method::GET | Method::HEAD => {
+            let upload = own(call, repository, id)?;
             let received = call.registry().upload_status(&upload).await?;
             Ok(progress(StatusCode::NO_CONTENT, &upload, received))
         }
         Method::PATCH => {
+            let upload = own(call, repository, id)?;
             let span = span(call, &upload).await?;
             let received = call.registry().append(&upload, span, body).await?;
             Ok(progress(StatusCode::ACCEPTED, &upload, received))
         }
         Method::PUT => {
+            let upload = own(call, repository, id)?;
             let digest = call.query.get("digest").ok_or(Failure::NoDigest)?.parse()?;
             let span = span(call, &upload).await?;
             call.registry().finish(&upload, &digest, span, body).await?;
             Ok(created(&upload.repository, &digest))
         }
         Method::DELETE => {
-            call.registry().cancel(&upload).await?;
+            call.registry().cancel(&own(call, repository, id)?).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         _ => Err(Failure::MethodNotAllowed { allow: "GET, HEAD, PATCH, PUT, DELETE" }),
     }
+}
+
+/// The upload as this principal may speak of it. The registry compares with who started it.
+fn own(call: &Call<'_>, repository: RepositoryName, id: UploadId) -> Result<Upload, Failure> {
+    call.require(Action::Push, &repository)?;
+    Ok(Upload { id, repository, principal: call.principal.name().into_owned() })
 }
 
 /// How the specification says that `bytes` have been received. It has no words for none.
