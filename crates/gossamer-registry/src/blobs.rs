@@ -1,26 +1,40 @@
 //! Blobs, as one repository sees them.
 
 use std::ops::Range;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::Stream;
-use gossamer_oci::{Digest, RepositoryName};
+use gossamer_oci::{Digest, Hasher, RepositoryName};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
 
+use crate::catalog::Change;
+use crate::index::{Found, Key, Value};
+use crate::registry::{Inner, blocking};
+use crate::uploads::UploadId;
 use crate::{Cause, Error, Registry};
+
+pub(crate) mod files;
+pub(crate) mod sink;
+mod stream;
+
+use sink::{Progress, Refusal, Room, Sink};
+pub use stream::BlobStream;
+
+/// Repositories offered for a mount that names none. The caller checks each, so it is not many.
+const CANDIDATES_MAX: usize = 32;
 
 /// A blob that its repository has. Holding one keeps nothing open.
 #[derive(Clone, Debug)]
 pub struct Blob {
     digest: Digest,
     size: u64,
+    path: PathBuf,
 }
 
-/// Part of a blob, in order, in pieces that grow with it.
-pub struct BlobStream {
-    remaining: u64,
-}
+// === impl Blob ===
 
 impl Blob {
     pub fn digest(&self) -> &Digest {
@@ -36,70 +50,153 @@ impl Blob {
     ///
     /// # Errors
     /// [`Error::Damaged`] if the disk has not what the catalog says.
-    pub async fn read(&self, _range: Range<u64>) -> Result<BlobStream, Error> {
-        Err(Error::Closed)
+    pub async fn read(&self, range: Range<u64>) -> Result<BlobStream, Error> {
+        let end = range.end.min(self.size);
+        let part = range.start.min(end)..end;
+        BlobStream::open(&self.path, self.digest, self.size, part).await
     }
 }
 
-impl BlobStream {
-    /// Bytes still to come.
-    pub fn remaining(&self) -> u64 {
-        self.remaining
-    }
-
-    /// All that is to come, if it was small enough to be read in one go; the stream is then at its end.
-    pub fn take_whole(&mut self) -> Option<Bytes> {
-        None
-    }
-}
-
-impl Stream for BlobStream {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(None)
-    }
-}
+// === impl Registry ===
 
 impl Registry {
     /// Finds a blob that `repository` has. What other repositories have does not count.
-    pub async fn blob(&self, _repository: &RepositoryName, _digest: &Digest) -> Result<Blob, Error> {
-        Err(Error::Closed)
+    ///
+    /// # Errors
+    /// [`Error::BlobUnknown`].
+    pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Blob, Error> {
+        let key = Key::blob(repository, digest);
+        let known = self.inner.index.get(&key);
+        let size = match known.and_then(Value::into_size) {
+            Some(size) => Some(size),
+            None => {
+                let (inner, repository, digest) = (self.inner.clone(), repository.clone(), *digest);
+                blocking::run(move || inner.blob_size(&repository, &digest)).await?
+            }
+        };
+        let size = size.ok_or(Error::BlobUnknown(*digest))?;
+        Ok(Blob { digest: *digest, size, path: self.inner.files.blob(digest) })
     }
 
     /// Stores a whole blob in one call, as the single `POST` does. Answers its size.
+    ///
+    /// # Errors
+    /// [`Error::DigestMismatch`], [`Error::TooLarge`], [`Error::Body`]; nothing is stored then.
     pub async fn put_blob<S, E>(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
-        _body: S,
+        repository: &RepositoryName,
+        digest: &Digest,
+        body: S,
     ) -> Result<u64, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Cause>,
     {
-        Err(Error::Closed)
+        let id = UploadId::random()?;
+        let hasher = Some(Hasher::new(digest.algorithm()));
+        let progress = Arc::new(Mutex::new(Progress { length: 0, hasher }));
+        let sink = Sink::new(self.inner.files.upload(&id), progress.lock_owned().await);
+        let limit = self.inner.limits.blob_bytes_max;
+        let room = Room { bytes: limit, refusal: Refusal::TooLarge { limit } };
+        let size = match sink.take(body, room).await {
+            Ok((sink, tail)) => self.publish(sink, tail, *digest).await,
+            Err(error) => Err(error),
+        };
+        let size = match size {
+            Ok(size) => size,
+            Err(error) => {
+                self.discard(id).await;
+                return Err(error);
+            }
+        };
+        self.link(repository, digest, size, None).await
     }
 
     /// Takes the blob out of `repository`. Its bytes stay for others and for the collector.
-    pub async fn delete_blob(&self, _repository: &RepositoryName, _digest: &Digest) -> Result<(), Error> {
-        Err(Error::Closed)
+    ///
+    /// # Errors
+    /// [`Error::BlobUnknown`].
+    pub async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+        let change = Change::UnlinkBlob { repository: repository.clone(), digest: *digest };
+        self.inner.catalog.apply(change).await.map(drop)
     }
 
     /// Gives `repository` the blob that `from` has. `false` if `from` does not have it: upload it then.
     /// The caller has checked that its principal may pull from `from`.
     pub async fn mount(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
-        _from: &RepositoryName,
+        repository: &RepositoryName,
+        digest: &Digest,
+        from: &RepositoryName,
     ) -> Result<bool, Error> {
-        Err(Error::Closed)
+        let (repository, from, at) = (repository.clone(), from.clone(), OffsetDateTime::now_utc());
+        let change = Change::MountBlob { repository, digest: *digest, from, at };
+        match self.inner.catalog.apply(change).await {
+            Ok(_) => Ok(true),
+            Err(Error::BlobUnknown(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Some repositories that have the blob, for a mount that names none: the caller mounts from the
     /// first that its principal may pull from.
-    pub async fn mount_candidates(&self, _digest: &Digest) -> Result<Vec<RepositoryName>, Error> {
-        Err(Error::Closed)
+    pub async fn mount_candidates(&self, digest: &Digest) -> Result<Vec<RepositoryName>, Error> {
+        let (inner, digest) = (self.inner.clone(), *digest);
+        blocking::run(move || inner.catalog.holders(&digest, CANDIDATES_MAX)).await
+    }
+
+    /// Absorbs the last bytes, checks the digest, and puts the file where it belongs, durably.
+    /// Nobody sees it yet. Answers its size.
+    pub(crate) async fn publish(
+        &self,
+        mut sink: Sink,
+        tail: Vec<Bytes>,
+        digest: Digest,
+    ) -> Result<u64, Error> {
+        let files = self.inner.files.clone();
+        blocking::run(move || {
+            sink.absorb(&tail)?;
+            sink.verify(&digest)?;
+            sink.sync(false)?; // the folder that counts is the one it moves to
+            files.publish(sink.path(), &digest)?;
+            Ok(sink.length())
+        })
+        .await
+    }
+
+    /// Makes a published blob visible in `repository`, and ends the upload it came by.
+    pub(crate) async fn link(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        size: u64,
+        upload: Option<UploadId>,
+    ) -> Result<u64, Error> {
+        let (repository, at) = (repository.clone(), OffsetDateTime::now_utc());
+        let change = Change::LinkBlob { repository, digest: *digest, size, upload, at };
+        self.inner.catalog.apply(change).await?;
+        metrics::counter!("gossamer_registry_blobs_pushed_bytes_total").increment(size);
+        Ok(size)
     }
 }
+
+// === impl Inner ===
+
+impl Inner {
+    /// From the index, else from the catalog; blocks then.
+    fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<u64>, Error> {
+        match self.index.find(Key::blob(repository, digest)) {
+            Found::Hit(value) => Ok(value.into_size()),
+            Found::Miss(lease) => {
+                let size = self.catalog.blob_size(repository, digest)?;
+                if let Some(size) = size {
+                    lease.fill(Value::Blob(size));
+                }
+                Ok(size)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

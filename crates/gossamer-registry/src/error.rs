@@ -1,12 +1,11 @@
 //! Why a registry operation failed, and whether it changed anything.
 
 use std::io;
-use std::sync::Arc;
 
 use gossamer_oci::{Digest, InvalidManifest, Reference, RepositoryName};
 
-/// The cause of a failure somewhere below, shared by everybody whom it hit.
-pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+/// The cause of a failure somewhere below.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a registry operation failed. Nothing was changed unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +24,7 @@ pub enum Error {
     ManifestBlobSize { digest: Digest, stated: u64, actual: u64 },
     /// An upload that was to be finished is gone: its content can never be right.
     #[error("content hashes to {actual}, not to {expected}")]
-    DigestMismatch { expected: Digest, actual: Digest },
+    DigestMismatch { expected: Box<Digest>, actual: Box<Digest> },
     /// Also for another repository's or principal's upload.
     #[error("the upload is unknown")]
     UploadUnknown,

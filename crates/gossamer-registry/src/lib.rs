@@ -1,11 +1,18 @@
 #![doc = include_str!("../README.md")]
 
 mod blobs;
+mod catalog;
 mod config;
 mod error;
+mod events;
+mod index;
+mod listings;
 mod manifests;
 mod page;
 mod registry;
+mod scrub;
+#[cfg(test)]
+mod testing;
 mod uploads;
 
 pub use blobs::{Blob, BlobStream};

@@ -1,12 +1,16 @@
-//! Manifests, tags and referrers.
+//! Manifests and tags: stored byte for byte, found by tag or digest, deleted at once.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gossamer_events::{Origin, Sequence};
-use gossamer_oci::{Descriptor, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
+use gossamer_oci::{Algorithm, Descriptor, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
+use time::OffsetDateTime;
 
-use crate::{Error, Listing, Page, Registry};
+use crate::catalog::{Change, ManifestRow, NewManifest, Stamp};
+use crate::index::{Found, Key, Value};
+use crate::registry::{Inner, blocking};
+use crate::{Error, Registry};
 
 /// A manifest to store.
 #[derive(Clone, Debug)]
@@ -49,88 +53,164 @@ pub struct Author {
     pub traceparent: Option<String>,
 }
 
+// === impl StoredManifest ===
+
+impl StoredManifest {
+    /// How a list of referrers describes it.
+    pub fn descriptor(&self) -> Descriptor {
+        self.manifest.descriptor(self.digest, self.content.len() as u64)
+    }
+
+    /// # Errors
+    /// [`Error::Catalog`]: what was stored was valid once.
+    fn from_row(row: ManifestRow) -> Result<Self, Error> {
+        let ManifestRow { digest, media_type, content } = row;
+        let manifest = Manifest::parse(&content, Some(&media_type));
+        let manifest = manifest.map_err(|error| Error::Catalog(Box::new(error)))?;
+        Ok(Self { digest, content, manifest })
+    }
+}
+
+// === impl Registry ===
+
 impl Registry {
     /// Stores a manifest, moves its tags, and appends the events, in one transaction.
-    pub async fn put_manifest(&self, _put: PutManifest) -> Result<Stored, Error> {
-        Err(Error::Closed)
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::ManifestInvalid`], [`Error::DigestMismatch`],
+    /// [`Error::ManifestBlobUnknown`], [`Error::ManifestBlobSize`].
+    pub async fn put_manifest(&self, put: PutManifest) -> Result<Stored, Error> {
+        let PutManifest { repository, reference, mut tags, content_type, content, origin, traceparent } = put;
+        let expected = reference.digest().copied();
+        let manifest = blocking::run(move || check(content, content_type.as_ref(), expected)).await?;
+        if let Reference::Tag(tag) = reference {
+            tags.insert(0, tag);
+        }
+        let digest = manifest.digest;
+        let subject = manifest.manifest.subject().map(|subject| subject.digest);
+        let (sparse, stamp) = (self.inner.sparse, Stamp::now(Author { origin, traceparent }));
+        let new = NewManifest { repository, manifest: Arc::new(manifest), tags, sparse, stamp };
+        let applied = self.inner.catalog.apply(Change::PutManifest(Box::new(new))).await?;
+        Ok(Stored { digest, subject, sequence: applied.sequence })
     }
 
     /// # Errors
     /// [`Error::ManifestUnknown`], also when the repository is unknown.
     pub async fn manifest(
         &self,
-        _repository: &RepositoryName,
-        _reference: &Reference,
+        repository: &RepositoryName,
+        reference: &Reference,
     ) -> Result<Arc<StoredManifest>, Error> {
-        Err(Error::Closed)
+        let known = self.inner.index.get(&Key::reference(repository, reference));
+        let found = match known.and_then(Value::into_manifest) {
+            Some(manifest) => Some(manifest),
+            None => {
+                let (inner, repository, reference) =
+                    (self.inner.clone(), repository.clone(), reference.clone());
+                blocking::run(move || inner.manifest(&repository, &reference)).await?
+            }
+        };
+        found.ok_or_else(|| Error::ManifestUnknown(reference.clone()))
     }
 
     /// As [`Registry::manifest`], for callers that cannot wait: from memory, else by one indexed read
     /// that blocks the thread.
     pub fn resolve(
         &self,
-        _repository: &RepositoryName,
-        _reference: &Reference,
+        repository: &RepositoryName,
+        reference: &Reference,
     ) -> Result<Option<Arc<StoredManifest>>, Error> {
-        Err(Error::Closed)
+        self.inner.manifest(repository, reference)
     }
 
-    /// As [`Registry::tags`], for callers that cannot wait: one indexed read that blocks the thread.
-    pub fn tag_names(&self, _repository: &RepositoryName, _page: &Page) -> Result<Listing<Tag>, Error> {
-        Err(Error::Closed)
-    }
-
-    /// Removes a manifest and every tag that points at it.
+    /// Removes a manifest and every tag that points at it; one event tells of all.
+    ///
+    /// # Errors
+    /// [`Error::ManifestUnknown`].
     pub async fn delete_manifest(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
-        _author: Author,
+        repository: &RepositoryName,
+        digest: &Digest,
+        author: Author,
     ) -> Result<(), Error> {
-        Err(Error::Closed)
+        let (repository, digest, stamp) = (repository.clone(), *digest, Stamp::now(author));
+        self.inner.catalog.apply(Change::DeleteManifest { repository, digest, stamp }).await.map(drop)
     }
 
     /// Removes a tag and leaves its manifest.
-    pub async fn delete_tag(
-        &self,
-        _repository: &RepositoryName,
-        _tag: &Tag,
-        _author: Author,
-    ) -> Result<(), Error> {
-        Err(Error::Closed)
-    }
-
-    /// Removes a repository with all that it has.
     ///
     /// # Errors
-    /// [`Error::NameUnknown`] if there is none.
-    pub async fn delete_repository(
+    /// [`Error::ManifestUnknown`].
+    pub async fn delete_tag(
         &self,
-        _repository: &RepositoryName,
-        _author: Author,
+        repository: &RepositoryName,
+        tag: &Tag,
+        author: Author,
     ) -> Result<(), Error> {
-        Err(Error::Closed)
+        let (repository, tag, stamp) = (repository.clone(), tag.clone(), Stamp::now(author));
+        self.inner.catalog.apply(Change::DeleteTag { repository, tag, stamp }).await.map(drop)
     }
 
+    /// Removes a repository with all that it has; one event tells of all. Blobs stay for others.
+    ///
     /// # Errors
-    /// [`Error::NameUnknown`] if nothing was ever pushed to `repository`.
-    pub async fn tags(&self, _repository: &RepositoryName, _page: &Page) -> Result<Listing<Tag>, Error> {
-        Err(Error::Closed)
-    }
-
-    pub async fn repositories(&self, _page: &Page) -> Result<Listing<RepositoryName>, Error> {
-        Err(Error::Closed)
-    }
-
-    /// The manifests of `repository` that are about `subject`, by digest; none for what is unknown.
-    /// `page.after` is the text of a digest.
-    pub async fn referrers(
-        &self,
-        _repository: &RepositoryName,
-        _subject: &Digest,
-        _artifact_type: Option<&MediaType>,
-        _page: &Page,
-    ) -> Result<Listing<Descriptor>, Error> {
-        Err(Error::Closed)
+    /// [`Error::NameUnknown`].
+    pub async fn delete_repository(&self, repository: &RepositoryName, author: Author) -> Result<(), Error> {
+        let (repository, stamp) = (repository.clone(), Stamp::now(author));
+        self.inner.catalog.apply(Change::DeleteRepository { repository, stamp }).await.map(drop)
     }
 }
+
+/// Reads the manifest and checks what it hashes to. Takes milliseconds for the largest.
+fn check(
+    content: Bytes,
+    content_type: Option<&MediaType>,
+    expected: Option<Digest>,
+) -> Result<StoredManifest, Error> {
+    if content.len() > Manifest::SIZE_MAX {
+        return Err(Error::TooLarge { what: "a manifest", limit: Manifest::SIZE_MAX as u64 });
+    }
+    let algorithm = expected.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    let digest = Digest::of(algorithm, &content);
+    match expected {
+        Some(expected) if expected != digest => {
+            Err(Error::DigestMismatch { expected: Box::new(expected), actual: Box::new(digest) })
+        }
+        Some(_) | None => {
+            let manifest = Manifest::parse(&content, content_type)?;
+            Ok(StoredManifest { digest, content, manifest })
+        }
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// From the index, else from the catalog; blocks then.
+    fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<Arc<StoredManifest>>, Error> {
+        match self.index.find(Key::reference(repository, reference)) {
+            Found::Hit(value) => Ok(value.into_manifest()),
+            Found::Miss(lease) => {
+                let Some(row) = self.catalog.manifest(repository, reference)? else { return Ok(None) };
+                let manifest = Arc::new(StoredManifest::from_row(row)?);
+                lease.fill(Value::Manifest(manifest.clone()));
+                Ok(Some(manifest))
+            }
+        }
+    }
+}
+
+// === impl Stamp ===
+
+impl Stamp {
+    fn now(author: Author) -> Self {
+        Self { author, at: OffsetDateTime::now_utc() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
