@@ -57,7 +57,8 @@ impl Config {
         check_length(&record)?;
         let remembered = cache::load(&self.directory).map_err(StartError::Directory)?;
         let endpoint = quic::bind(self.bind, &identity)?;
-        let bound = endpoint.local_addr().map_err(|source| StartError::Bind { address: self.bind, source })?;
+        let bound =
+            endpoint.local_addr().map_err(|source| StartError::Bind { address: self.bind, source })?;
         let address = self.advertised(bound)?;
         let Self { bind: _, advertise: _, seeds, directory, tuning } = self;
 
@@ -131,3 +132,6 @@ fn check_length(record: &Record) -> Result<(), PublishError> {
     let bytes = record.encode().len();
     if bytes > RECORD_BYTES_MAX { Err(PublishError::TooLong { bytes }) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,8 +91,10 @@ impl Default for Tuning {
 
 impl Tuning {
     pub(crate) fn check(&self) -> Result<(), InvalidTuning> {
-        let Self { probe_ms, round_trip_ms, suspicion_ms, gossip_ms, transmissions, exchange_ms, greet_ms } = *self;
-        let positive = [probe_ms, round_trip_ms, suspicion_ms, gossip_ms, exchange_ms, greet_ms, transmissions.into()];
+        let Self { probe_ms, round_trip_ms, suspicion_ms, gossip_ms, transmissions, exchange_ms, greet_ms } =
+            *self;
+        let positive =
+            [probe_ms, round_trip_ms, suspicion_ms, gossip_ms, exchange_ms, greet_ms, transmissions.into()];
         if positive.contains(&0) {
             return Err(InvalidTuning::Zero);
         }

@@ -16,12 +16,7 @@ mod swim;
 mod tests;
 mod timers;
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use foca::State::Down;
@@ -83,10 +78,20 @@ pub struct Start {
 /// What happens to a node. `from` is the peer that the connection's certificate proves.
 #[derive(Debug)]
 pub enum Input {
-    Packet { from: NodeId, bytes: Bytes },
-    Letter { from: NodeId, bytes: Bytes },
+    Packet {
+        from: NodeId,
+        bytes: Bytes,
+    },
+    Letter {
+        from: NodeId,
+        bytes: Bytes,
+    },
     /// A connection was made; `dialled` is the address if it was we who made it.
-    Met { node: NodeId, role: Role, dialled: Option<SocketAddr> },
+    Met {
+        node: NodeId,
+        role: Role,
+        dialled: Option<SocketAddr>,
+    },
     /// A peer said goodbye.
     Departed(NodeId),
     /// Our own record has changed.
@@ -210,7 +215,8 @@ impl<R: Rng + SeedableRng> Membership<R> {
         }
         let received = self.swim.receive(packet, now);
         self.check(received);
-        let about_suspects = || glance.updates.iter().any(|update| self.roster.is_suspect(&update.id().node()));
+        let about_suspects =
+            || glance.updates.iter().any(|update| self.roster.is_suspect(&update.id().node()));
         self.stale |= glance.suspects() || self.roster.is_suspect(&from) || about_suspects();
         self.outbid_usurpers(glance.updates.iter().map(|update| *update.id()), now);
     }
@@ -323,7 +329,9 @@ impl<R: Rng + SeedableRng> Membership<R> {
         let accused = seen.presence.node();
         let accuser = if witness == me.node() {
             self.outbox.push(Output::Doubt(accused));
-            if let Ok(rumour) = Rumour::encode_accusation(&Accusation::new(seen.presence, seen.incarnation, me)) {
+            if let Ok(rumour) =
+                Rumour::encode_accusation(&Accusation::new(seen.presence, seen.incarnation, me))
+            {
                 let spread = self.swim.spread(&rumour, now);
                 self.check(spread);
             }

@@ -21,9 +21,9 @@ pub(crate) fn weight(key: u64, node: &NodeId) -> u64 {
 
 /// FNV-1a over the bytes, then a finisher that lets every bit count.
 pub(crate) fn scramble(bytes: &[u8]) -> u64 {
-    let fnv = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let fnv = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     finish(fnv)
 }
 

@@ -60,10 +60,23 @@ enum Event {
     /// Somebody has dialled us.
     Linked(Link),
     /// Our own dial has ended.
-    Dialled { to: Destination, result: Result<Link, DialError> },
-    Packet { from: NodeId, bytes: Bytes },
-    Letter { from: NodeId, bytes: Bytes },
-    Closed { node: NodeId, connection: usize, farewell: bool },
+    Dialled {
+        to: Destination,
+        result: Result<Link, DialError>,
+    },
+    Packet {
+        from: NodeId,
+        bytes: Bytes,
+    },
+    Letter {
+        from: NodeId,
+        bytes: Bytes,
+    },
+    Closed {
+        node: NodeId,
+        connection: usize,
+        farewell: bool,
+    },
 }
 
 /// The ends of the task that the handle and the disk hold.
@@ -96,7 +109,9 @@ enum Wake {
     Record,
     Time,
     /// Leave, with or without a goodbye.
-    End { farewell: bool },
+    End {
+        farewell: bool,
+    },
 }
 
 // === impl Shell ===

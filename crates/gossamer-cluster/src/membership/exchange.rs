@@ -62,11 +62,13 @@ impl<R: Rng + SeedableRng> Membership<R> {
 
     /// Says what the sender of a summary lacks, and asks for what we lack. Always answers: it may be joining.
     fn answer(&mut self, sender: &Presence, roll: u64, theirs: &[(Presence, Edition)]) {
-        let theirs: BTreeMap<_, _> = theirs.iter().map(|(presence, edition)| (presence.node(), (presence, *edition))).collect();
+        let theirs: BTreeMap<_, _> =
+            theirs.iter().map(|(presence, edition)| (presence.node(), (presence, *edition))).collect();
         let mut delta = Delta::default();
         {
             let heard = self.rumours.heard();
-            let others = self.everybody().map(|member| member.id().node()).filter(|node| *node != sender.node());
+            let others =
+                self.everybody().map(|member| member.id().node()).filter(|node| *node != sender.node());
             for record in others.filter_map(|node| heard.records.get(&node)) {
                 if theirs.get(&record.node).is_none_or(|(_, edition)| *edition < Edition::of(record)) {
                     delta.records.push(record.encode());
@@ -102,10 +104,13 @@ impl<R: Rng + SeedableRng> Membership<R> {
 
     /// Of the members in a list, those that we have seen die or live on: the reader must hear of it.
     fn corrections(&self, members: &[Member<Presence>]) -> Vec<Member<Presence>> {
-        let listed: BTreeMap<_, _> = members.iter().map(|member| (member.id().node(), *member.id())).collect();
+        let listed: BTreeMap<_, _> =
+            members.iter().map(|member| (member.id().node(), *member.id())).collect();
         let contradicts = |ours: &&Member<Presence>| {
             let theirs = listed.get(&ours.id().node());
-            theirs.is_some_and(|theirs| ours.id().outranks(theirs) || (ours.id() == theirs && ours.state() == foca::State::Down))
+            theirs.is_some_and(|theirs| {
+                ours.id().outranks(theirs) || (ours.id() == theirs && ours.state() == foca::State::Down)
+            })
         };
         self.swim.all().filter(contradicts).cloned().collect()
     }

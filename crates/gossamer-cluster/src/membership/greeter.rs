@@ -114,7 +114,8 @@ impl Greeter {
         let here = |node: &NodeId| *node == me.node() || live.contains(node);
         let taken: BTreeSet<_> =
             self.remembered.iter().filter(|(node, _)| here(node)).map(|(_, address)| *address).collect();
-        let seeds = self.seeds.iter().filter(|(_, node)| !node.as_ref().is_some_and(here)).map(|(seed, _)| *seed);
+        let seeds =
+            self.seeds.iter().filter(|(_, node)| !node.as_ref().is_some_and(here)).map(|(seed, _)| *seed);
         let lost = self.remembered.iter().filter(|(node, _)| !here(node)).map(|(_, address)| *address);
         seeds.chain(lost).filter(|address| *address != me.address() && !taken.contains(address)).collect()
     }

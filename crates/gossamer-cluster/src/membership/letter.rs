@@ -74,4 +74,3 @@ fn digest(presence: &Presence) -> u64 {
     let text = postcard::to_stdvec(presence).unwrap_or_default();
     crate::rendezvous::scramble(&text)
 }
-

@@ -185,7 +185,9 @@ impl Rumour {
             return Err(InvalidRumour::TooLong(bytes.len()));
         }
         match bytes.split_first() {
-            Some((&KIND_RECORD, body)) => Record::decode(body).map(Self::Record).map_err(InvalidRumour::Record),
+            Some((&KIND_RECORD, body)) => {
+                Record::decode(body).map(Self::Record).map_err(InvalidRumour::Record)
+            }
             Some((&KIND_ACCUSATION, body)) => {
                 postcard::from_bytes(body).map(Self::Accusation).map_err(InvalidRumour::Accusation)
             }

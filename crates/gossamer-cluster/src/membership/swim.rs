@@ -59,7 +59,8 @@ pub(super) struct Expired {
 impl<R: Rng> Swim<R> {
     pub(super) fn new(me: Presence, tuning: &Tuning, rumours: Rumours, rng: R, now: Instant) -> Self {
         let foca = Foca::with_custom_broadcast(me, settings(tuning, 1), rng, PostcardCodec, rumours);
-        let around = Around { now, timers: Timers::new(), packets: Vec::new(), stirred: false, renewed: false };
+        let around =
+            Around { now, timers: Timers::new(), packets: Vec::new(), stirred: false, renewed: false };
         Self { foca, tuning: tuning.clone(), size: 1, around }
     }
 

@@ -71,7 +71,12 @@ impl<C: Calls> Accepting<C> {
 }
 
 /// Begins a handshake, unless there are too many.
-fn greet<C: Calls>(incoming: Incoming, handshakes: &Arc<Semaphore>, hall: &Arc<Hall<C>>, tasks: &TaskTracker) {
+fn greet<C: Calls>(
+    incoming: Incoming,
+    handshakes: &Arc<Semaphore>,
+    hall: &Arc<Hall<C>>,
+    tasks: &TaskTracker,
+) {
     let Ok(permit) = Arc::clone(handshakes).try_acquire_owned() else {
         meter::refused("handshakes");
         return incoming.refuse();

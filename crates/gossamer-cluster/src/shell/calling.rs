@@ -84,7 +84,12 @@ impl Calling {
     }
 
     /// Calls a member. Whoever answers has that member's certificate and, if its role is known, that role.
-    pub(crate) async fn call(&self, member: &Member, method: &str, request: &[u8]) -> Result<Bytes, CallError> {
+    pub(crate) async fn call(
+        &self,
+        member: &Member,
+        method: &str,
+        request: &[u8],
+    ) -> Result<Bytes, CallError> {
         if request.len() > CALL_BYTES_MAX {
             return Err(CallError::TooLong { bytes: request.len() });
         }

@@ -216,7 +216,15 @@ impl crypto::HmacKey for ResetKey {
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), crypto::CryptoError> {
         // Every byte is looked at, so that the time taken says nothing about where they differ.
-        let differs = self.hash(data).iter().zip(signature).fold(0, |differs, (ours, theirs)| differs | (ours ^ theirs));
-        if differs == 0 && signature.len() == self.signature_len() { Ok(()) } else { Err(crypto::CryptoError) }
+        let differs = self
+            .hash(data)
+            .iter()
+            .zip(signature)
+            .fold(0, |differs, (ours, theirs)| differs | (ours ^ theirs));
+        if differs == 0 && signature.len() == self.signature_len() {
+            Ok(())
+        } else {
+            Err(crypto::CryptoError)
+        }
     }
 }

@@ -86,7 +86,8 @@ impl Transport {
 
     /// Sends a parcel, or has it wait for a dial. Nothing is promised: what cannot be sent is counted and dropped.
     pub(super) fn send(&mut self, to: Destination, parcel: Parcel, keep_alive: bool) {
-        let open = to.node.and_then(|node| self.links.get(&node)).filter(|link| link.close_reason().is_none());
+        let open =
+            to.node.and_then(|node| self.links.get(&node)).filter(|link| link.close_reason().is_none());
         match open {
             Some(connection) => self.send_over(connection.clone(), parcel),
             None => self.send_by_dial(to, parcel, keep_alive),
@@ -167,7 +168,8 @@ impl Transport {
             return meter::dropped("dials", 1);
         }
         self.dials.insert(to, VecDeque::from([parcel]));
-        let (endpoint, identity, events) = (self.endpoint.clone(), self.identity.clone(), self.events.clone());
+        let (endpoint, identity, events) =
+            (self.endpoint.clone(), self.identity.clone(), self.events.clone());
         self.tasks.spawn(async move {
             let tls = identity.client_config(&[alpn::GOSSIP]);
             let dialled = quic::dial(&endpoint, to.address, to.node, tls, keep_alive).await;
