@@ -37,9 +37,9 @@ struct Entry {
 #[serde(rename_all = "snake_case")]
 enum State {
     Open,
-    /// Tied to one signing request, which may come again until the node has confirmed.
+    /// Tied to one key, whose requests may come again until the node has confirmed.
     Attested {
-        request: Digest,
+        key: Digest,
         certificate: Option<Digest>,
     },
     /// Used up. Remembers for what, so that a confirmation may be repeated.
@@ -64,7 +64,7 @@ pub enum TokenRefused {
     #[error("the token has been used")]
     Used,
     #[error("the token is in use by another key")]
-    OtherRequest,
+    OtherKey,
     #[error("the token did not lead to this certificate")]
     OtherCertificate,
 }
@@ -89,13 +89,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ties the token to the signing request with this digest and says what it grants. The same request
-    /// may come again, as after a lost answer or a crash; another one may not.
+    /// Ties the token to the key with this digest and says what it grants. The same key may come again, as
+    /// after a lost answer or a crash; another one may not.
     pub fn attest(
         &mut self,
         id: TokenId,
         secret: &Secret,
-        request: Digest,
+        key: Digest,
         now: OffsetDateTime,
     ) -> Result<Grant, TokenRefused> {
         let entry = self.entry(id, secret)?;
@@ -103,9 +103,9 @@ impl Ledger {
             return Err(TokenRefused::Expired);
         }
         match &entry.state {
-            State::Open => entry.state = State::Attested { request, certificate: None },
-            State::Attested { request: first, certificate: _ } if *first == request => {}
-            State::Attested { .. } => return Err(TokenRefused::OtherRequest),
+            State::Open => entry.state = State::Attested { key, certificate: None },
+            State::Attested { key: first, certificate: _ } if *first == key => {}
+            State::Attested { .. } => return Err(TokenRefused::OtherKey),
             State::Burnt { .. } => return Err(TokenRefused::Used),
         }
         Ok(entry.grant.clone())

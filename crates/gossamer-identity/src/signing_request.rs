@@ -15,7 +15,6 @@ const POINT_BYTES: usize = 65;
 #[derive(Clone, Debug)]
 pub struct SigningRequest {
     public_key: PublicKey,
-    digest: Digest,
 }
 
 /// Why a request for a certificate is refused.
@@ -39,7 +38,7 @@ impl SigningRequest {
         {
             return Err(InvalidSigningRequest::Curve);
         }
-        Ok(Self { public_key, digest: Digest::sha256(der) })
+        Ok(Self { public_key })
     }
 
     /// The id of a node that joins with this key.
@@ -47,9 +46,10 @@ impl SigningRequest {
         node_of(self.public_key.der_bytes())
     }
 
-    /// Of the whole request, so that a token can be tied to it.
-    pub fn digest(&self) -> Digest {
-        self.digest
+    /// SHA-256 over the key's `SubjectPublicKeyInfo`, so that a token can be tied to it: the same for every
+    /// request of this key, while the requests differ by their signatures.
+    pub fn key_digest(&self) -> Digest {
+        Digest::sha256(&self.public_key.subject_public_key_info())
     }
 
     /// Whether the key is the one with this `SubjectPublicKeyInfo`, DER.

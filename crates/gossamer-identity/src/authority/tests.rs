@@ -51,6 +51,8 @@ fn identity_grant_and_dates_round_trip_through_the_certificate() {
     let key = NodeKey::generate().unwrap();
     let request = SigningRequest::parse(&key.signing_request().unwrap()).unwrap();
     assert_eq!(request.node(), key.node());
+    let another = SigningRequest::parse(&key.signing_request().unwrap()).unwrap();
+    assert_eq!(another.key_digest(), request.key_digest());
 
     let validity = Validity::starting(NOON, HOUR);
     let issued = mesh.authority.issue(&request, request.node(), &yum(), validity).unwrap();

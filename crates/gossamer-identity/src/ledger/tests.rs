@@ -31,26 +31,26 @@ fn a_token_lets_one_key_in_and_is_burnt_by_its_confirmation() {
     let mut ledger = ledger_with(&token);
     let (id, secret) = (token.id(), token.secret());
 
-    assert_eq!(ledger.attest(id, secret, digest("request"), NOON), Ok(token.grant().clone()));
+    assert_eq!(ledger.attest(id, secret, digest("key"), NOON), Ok(token.grant().clone()));
     ledger.issued(id, digest("certificate"));
     assert_eq!(ledger.open(NOON), 1);
     assert_eq!(ledger.confirm(id, secret, digest("certificate")), Ok(()));
     assert_eq!(ledger.open(NOON), 0);
 
-    assert_eq!(ledger.attest(id, secret, digest("request"), NOON), Err(TokenRefused::Used));
-    assert_eq!(ledger.attest(id, secret, digest("other"), NOON), Err(TokenRefused::Used));
+    assert_eq!(ledger.attest(id, secret, digest("key"), NOON), Err(TokenRefused::Used));
+    assert_eq!(ledger.attest(id, secret, digest("other key"), NOON), Err(TokenRefused::Used));
 }
 
 #[test]
-fn until_it_is_confirmed_the_same_request_may_come_again_but_no_other() {
+fn until_it_is_confirmed_the_same_key_may_come_again_but_no_other() {
     let token = token();
     let mut ledger = ledger_with(&token);
     let (id, secret) = (token.id(), token.secret());
 
-    ledger.attest(id, secret, digest("request"), NOON).unwrap();
+    ledger.attest(id, secret, digest("key"), NOON).unwrap();
     ledger.issued(id, digest("lost"));
-    assert_eq!(ledger.attest(id, secret, digest("other"), NOON), Err(TokenRefused::OtherRequest));
-    ledger.attest(id, secret, digest("request"), NOON).unwrap();
+    assert_eq!(ledger.attest(id, secret, digest("other key"), NOON), Err(TokenRefused::OtherKey));
+    ledger.attest(id, secret, digest("key"), NOON).unwrap();
     ledger.issued(id, digest("received"));
 
     assert_eq!(ledger.confirm(id, secret, digest("lost")), Err(TokenRefused::OtherCertificate));
@@ -65,9 +65,9 @@ fn a_wrong_secret_is_refused_as_an_unknown_token_is() {
     let mut ledger = ledger_with(&token);
     let wrong = Secret::random().unwrap();
 
-    assert_eq!(ledger.attest(token.id(), &wrong, digest("request"), NOON), Err(TokenRefused::Unknown));
+    assert_eq!(ledger.attest(token.id(), &wrong, digest("key"), NOON), Err(TokenRefused::Unknown));
     let unknown = TokenId::random().unwrap();
-    assert_eq!(ledger.attest(unknown, token.secret(), digest("request"), NOON), Err(TokenRefused::Unknown));
+    assert_eq!(ledger.attest(unknown, token.secret(), digest("key"), NOON), Err(TokenRefused::Unknown));
     assert_eq!(ledger.confirm(token.id(), &wrong, digest("certificate")), Err(TokenRefused::Unknown));
 }
 
@@ -78,8 +78,8 @@ fn a_token_expires_at_the_second_it_says() {
     let (id, secret) = (token.id(), token.secret());
 
     let last = NOON + TTL - Duration::SECOND;
-    assert!(ledger.attest(id, secret, digest("request"), last).is_ok());
-    assert_eq!(ledger.attest(id, secret, digest("request"), NOON + TTL), Err(TokenRefused::Expired));
+    assert!(ledger.attest(id, secret, digest("key"), last).is_ok());
+    assert_eq!(ledger.attest(id, secret, digest("key"), NOON + TTL), Err(TokenRefused::Expired));
     assert_eq!(ledger.open(NOON + TTL), 0);
 }
 
@@ -87,7 +87,7 @@ fn a_token_expires_at_the_second_it_says() {
 fn a_certificate_issued_in_time_may_be_confirmed_late() {
     let token = token();
     let mut ledger = ledger_with(&token);
-    ledger.attest(token.id(), token.secret(), digest("request"), NOON).unwrap();
+    ledger.attest(token.id(), token.secret(), digest("key"), NOON).unwrap();
     ledger.issued(token.id(), digest("certificate"));
     assert_eq!(ledger.confirm(token.id(), token.secret(), digest("certificate")), Ok(()));
 }
@@ -98,7 +98,7 @@ fn nothing_is_confirmed_before_it_is_issued() {
     let mut ledger = ledger_with(&token);
     let refused = Err(TokenRefused::OtherCertificate);
     assert_eq!(ledger.confirm(token.id(), token.secret(), digest("certificate")), refused);
-    ledger.attest(token.id(), token.secret(), digest("request"), NOON).unwrap();
+    ledger.attest(token.id(), token.secret(), digest("key"), NOON).unwrap();
     assert_eq!(ledger.confirm(token.id(), token.secret(), digest("certificate")), refused);
 }
 
@@ -121,7 +121,7 @@ fn the_ledger_survives_a_restart_without_any_secret_on_disk() {
     let mut file = LedgerFile::open(&path).unwrap();
     file.update(|ledger| -> Result<_, LedgerFileError> {
         ledger.create(&token, NOON + TTL, NOON).unwrap();
-        ledger.attest(token.id(), token.secret(), digest("request"), NOON).unwrap();
+        ledger.attest(token.id(), token.secret(), digest("key"), NOON).unwrap();
         Ok(())
     })
     .unwrap();
@@ -131,9 +131,9 @@ fn the_ledger_survives_a_restart_without_any_secret_on_disk() {
     let mut again = LedgerFile::open(&path).unwrap();
     again
         .update(|ledger| -> Result<_, LedgerFileError> {
-            let refused = ledger.attest(token.id(), token.secret(), digest("other"), NOON);
-            assert_eq!(refused, Err(TokenRefused::OtherRequest));
-            assert!(ledger.attest(token.id(), token.secret(), digest("request"), NOON).is_ok());
+            let refused = ledger.attest(token.id(), token.secret(), digest("other key"), NOON);
+            assert_eq!(refused, Err(TokenRefused::OtherKey));
+            assert!(ledger.attest(token.id(), token.secret(), digest("key"), NOON).is_ok());
             Ok(())
         })
         .unwrap();
