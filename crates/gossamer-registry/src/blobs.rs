@@ -99,7 +99,7 @@ impl Registry {
         let limit = self.inner.limits.blob_bytes_max;
         let room = Room { bytes: limit, refusal: Refusal::TooLarge { limit } };
         let size = match sink.take(body, room).await {
-            Ok((sink, tail)) => self.publish(sink, tail, *digest).await,
+            Ok((sink, tail)) => self.publish(sink, tail, *digest, None).await,
             Err(error) => Err(error),
         };
         let size = match size {
@@ -145,17 +145,19 @@ impl Registry {
         blocking::run(move || inner.catalog.holders(&digest, CANDIDATES_MAX)).await
     }
 
-    /// Absorbs the last bytes, checks the digest, and puts the file where it belongs, durably.
-    /// Nobody sees it yet. Answers its size.
+    /// Absorbs the last bytes, checks where they end and the digest, and puts the file where it belongs,
+    /// durably. Nobody sees it yet. Answers its size.
     pub(crate) async fn publish(
         &self,
         mut sink: Sink,
         tail: Vec<Bytes>,
         digest: Digest,
+        span: Option<Range<u64>>,
     ) -> Result<u64, Error> {
         let files = self.inner.files.clone();
         blocking::run(move || {
             sink.absorb(&tail)?;
+            sink.check_end(span)?;
             sink.verify(&digest)?;
             sink.sync(false)?; // the folder that counts is the one it moves to
             files.publish(sink.path(), &digest)?;

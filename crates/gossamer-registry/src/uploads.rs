@@ -107,7 +107,7 @@ impl Registry {
         let (mut sink, tail) = self.receive(&session, span.as_ref(), body).await?;
         let sink = blocking::run(move || {
             sink.absorb(&tail)?;
-            check_end(&sink, span)?;
+            sink.check_end(span)?;
             sink.sync(sink.start() == 0)?;
             Ok(sink)
         })
@@ -135,14 +135,8 @@ impl Registry {
         E: Into<Cause>,
     {
         let session = self.inner.sessions.find(upload)?;
-        let (mut sink, tail) = self.receive(&session, span.as_ref(), body).await?;
-        let sink = blocking::run(move || {
-            sink.absorb(&tail)?;
-            check_end(&sink, span)?;
-            Ok(sink)
-        })
-        .await?;
-        let size = match self.publish(sink, Vec::new(), *digest).await {
+        let (sink, tail) = self.receive(&session, span.as_ref(), body).await?;
+        let size = match self.publish(sink, tail, *digest, span).await {
             Ok(size) => size,
             Err(error) => {
                 if matches!(error, Error::DigestMismatch { .. }) {
@@ -223,14 +217,6 @@ impl Registry {
         if let Err(error) = blocking::run(move || Ok(files.discard(&id)?)).await {
             warn!(upload = %id, %error, "Cannot remove the file of an upload");
         }
-    }
-}
-
-/// Whether the upload now ends where the client said.
-fn check_end(sink: &Sink, span: Option<Range<u64>>) -> Result<(), Error> {
-    match span {
-        Some(span) if span.end != sink.length() => Err(Error::RangeInvalid { offset: sink.start() }),
-        Some(_) | None => Ok(()),
     }
 }
 

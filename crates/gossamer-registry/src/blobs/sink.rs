@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 
@@ -101,6 +102,17 @@ impl Sink {
         self.progress.length
     }
 
+    /// Whether what was absorbed ends where the client said.
+    ///
+    /// # Errors
+    /// [`Error::RangeInvalid`].
+    pub(crate) fn check_end(&self, span: Option<Range<u64>>) -> Result<(), Error> {
+        match span {
+            Some(span) if span.end != self.length() => Err(Error::RangeInvalid { offset: self.start() }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// What the content hashes to in the algorithm of `expected`; reads it again if that was not computed
     /// on the way. Blocks.
     ///
@@ -133,7 +145,7 @@ impl Sink {
 
     /// Makes the content durable, and its name too if `named`. Blocks.
     pub(crate) fn sync(&mut self, named: bool) -> Result<(), Error> {
-        opened(&self.path, &mut self.file, self.progress.length)?.sync_all()?;
+        opened(&self.path, &mut self.file, self.progress.length)?.sync_data()?;
         if named && let Some(folder) = self.path.parent() {
             sync_folder(folder)?;
         }

@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::testing::{Fixture, IMAGE, author, image, name};
 use crate::{Config, Error, Registry};
 
+mod crash;
+
 #[tokio::test]
 async fn a_directory_has_one_registry_at_a_time() {
     let fixture = Fixture::new().await;
