@@ -180,6 +180,16 @@ impl Index {
         }
     }
 
+    /// Forgets a value as if there were no room for it.
+    #[cfg(test)]
+    pub(crate) fn evict(&self, key: &Key) {
+        self.with(key, |shard| {
+            if matches!(shard.slots.get(key), Some(Slot::Ready(_))) {
+                shard.remove(key);
+            }
+        });
+    }
+
     fn with(&self, key: &Key, change: impl FnOnce(&mut Shard)) {
         if let Some(lock) = self.shards.get(key.shard()) {
             change(&mut lock.write().unwrap_or_else(PoisonError::into_inner));

@@ -63,7 +63,7 @@ impl StoredManifest {
 
     /// # Errors
     /// [`Error::Catalog`]: what was stored was valid once.
-    fn from_row(row: ManifestRow) -> Result<Self, Error> {
+    pub(crate) fn from_row(row: ManifestRow) -> Result<Self, Error> {
         let ManifestRow { digest, media_type, content } = row;
         let manifest = Manifest::parse(&content, Some(&media_type));
         let manifest = manifest.map_err(|error| Error::Catalog(Box::new(error)))?;
