@@ -1,1 +1,13 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod api;
+mod content;
+mod event;
+mod parameters;
+mod plugin;
+mod remove;
+mod repository;
+mod table;
+
+pub use plugin::Static;
