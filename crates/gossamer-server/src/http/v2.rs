@@ -47,6 +47,23 @@ pub struct V2 {
 
 /// Serves `/v2` and everything below. Every request must carry a [`Principal`] in its extensions.
 pub fn router(state: V2) -> Router {
+    let V2 { registry, access } = state;
+    routes(Shared { registry, guard: access })
+}
+
+/// Says who may do what, in one repository or everywhere.
+trait Guard: Send + Sync {
+    fn allows(&self, principal: &Principal, action: Action, repository: Option<&RepositoryName>) -> bool;
+}
+
+/// What all requests share.
+#[derive(Clone)]
+struct Shared {
+    registry: Registry,
+    guard: Arc<dyn Guard>,
+}
+
+fn routes(state: Shared) -> Router {
     Router::new()
         .route("/v2", any(serve))
         .route("/v2/", any(serve))
@@ -56,13 +73,13 @@ pub fn router(state: V2) -> Router {
 
 /// One request on its way: all of it but the body.
 struct Call<'a> {
-    state: &'a V2,
+    state: &'a Shared,
     parts: &'a Parts,
     principal: &'a Principal,
     query: Query<'a>,
 }
 
-async fn serve(State(state): State<V2>, request: Request) -> Response {
+async fn serve(State(state): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let (body, loan) = body::lend(body, &parts);
     let answer = answer(&state, &parts, body).await;
@@ -73,7 +90,7 @@ async fn serve(State(state): State<V2>, request: Request) -> Response {
     response
 }
 
-async fn answer(state: &V2, parts: &Parts, body: Lent) -> Result<Response, Failure> {
+async fn answer(state: &Shared, parts: &Parts, body: Lent) -> Result<Response, Failure> {
     let path = route::decode(parts.uri.path())?;
     let route = Route::parse(&path)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default())?;
@@ -96,6 +113,17 @@ fn base(call: &Call<'_>) -> Result<Response, Failure> {
     call.only_read()?;
     call.require_everywhere(Action::Pull)?;
     Ok(StatusCode::OK.into_response())
+}
+
+// === impl Guard ===
+
+impl Guard for Access {
+    fn allows(&self, principal: &Principal, action: Action, repository: Option<&RepositoryName>) -> bool {
+        match repository {
+            Some(repository) => self.allows(principal, action, repository),
+            None => self.allows_everywhere(principal, action),
+        }
+    }
 }
 
 // === impl Call ===
@@ -122,7 +150,7 @@ impl Call<'_> {
     }
 
     fn allows(&self, action: Action, repository: &RepositoryName) -> bool {
-        self.state.access.allows(self.principal, action, repository)
+        self.state.guard.allows(self.principal, action, Some(repository))
     }
 
     /// Fails unless the principal may do `action` in `repository`, whether or not that exists.
@@ -131,7 +159,7 @@ impl Call<'_> {
     }
 
     fn require_everywhere(&self, action: Action) -> Result<(), Failure> {
-        let allowed = self.state.access.allows_everywhere(self.principal, action);
+        let allowed = self.state.guard.allows(self.principal, action, None);
         if allowed { Ok(()) } else { Err(self.refusal()) }
     }
 

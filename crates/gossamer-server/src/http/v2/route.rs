@@ -29,15 +29,23 @@ pub(super) enum Route {
     Referrers(RepositoryName, Digest),
 }
 
-/// Undoes percent-encoding. An encoded slash would make two readers see two paths; it names nothing.
+/// Undoes percent-encoding. An encoded slash would make two readers see two paths: in a name it names
+/// nothing, and as part of a tag or digest it stays as it is, which no tag or digest allows.
 pub(super) fn decode(path: &str) -> Result<Cow<'_, str>, Failure> {
     if !path.contains('%') {
         return Ok(Cow::Borrowed(path));
     }
-    if path.contains("%2f") || path.contains("%2F") {
+    let (head, last) = path.rsplit_once('/').ok_or(Failure::NotFound)?;
+    if has_encoded_slash(head) {
         return Err(Failure::NotFound);
     }
-    percent_decode_str(path).decode_utf8().map_err(|_| Failure::NotFound)
+    let decoded = |text| percent_decode_str(text).decode_utf8().map_err(|_| Failure::NotFound);
+    let last = if has_encoded_slash(last) { Cow::Borrowed(last) } else { decoded(last)? };
+    Ok(Cow::Owned(format!("{}/{last}", decoded(head)?)))
+}
+
+fn has_encoded_slash(text: &str) -> bool {
+    text.contains("%2f") || text.contains("%2F")
 }
 
 // === impl Route ===

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use gossamer_oci::media_type::{EMPTY_JSON, IMAGE_INDEX, IMAGE_MANIFEST};
-use gossamer_oci::{Algorithm, Digest, Manifest};
+use gossamer_oci::{Algorithm, Digest, Manifest, RepositoryName};
 use http::header::{
     CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, LOCATION, RANGE, WWW_AUTHENTICATE,
 };
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::{V2, router};
-use crate::access::{Access, AdminToken, Config, Mode, Principal};
+use super::{Guard, Shared, routes};
+use crate::access::{Action, Principal};
 
 /// A registry of its own, and somebody who asks it.
 struct Client {
@@ -31,18 +31,27 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// Everybody may do everything, or nothing.
+struct Door {
+    open: bool,
+}
+
+impl Guard for Door {
+    fn allows(&self, _: &Principal, _: Action, _: Option<&RepositoryName>) -> bool {
+        self.open
+    }
+}
+
 impl Client {
-    async fn new(mode: Mode, principal: Principal) -> Self {
+    async fn new(door: Door, principal: Principal) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let registry = gossamer_registry::Config::new(directory.path()).open().await.unwrap();
-        let config = Config { mode, ..Config::default() };
-        let access = Access::new(&config, AdminToken::of("0123456789abcdef")).unwrap();
-        let router = router(V2 { registry, access: Arc::new(access) });
+        let router = routes(Shared { registry, guard: Arc::new(door) });
         Self { router, principal, _directory: directory }
     }
 
     async fn open() -> Self {
-        Self::new(Mode::Open, Principal::Anonymous).await
+        Self::new(Door { open: true }, Principal::Anonymous).await
     }
 
     async fn send(
@@ -340,7 +349,7 @@ async fn who_may_not_is_told_before_anything_is_looked_up() {
         (Principal::Anonymous, StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
         (Principal::Plugin("other".parse().unwrap()), StatusCode::FORBIDDEN, "DENIED"),
     ] {
-        let client = Client::new(Mode::Private, principal).await;
+        let client = Client::new(Door { open: false }, principal).await;
         for uri in ["/v2/a/manifests/latest", &format!("/v2/a/blobs/{digest}")] {
             let answer = client.send(Method::DELETE, uri, &[], "").await;
             assert_eq!((answer.status, answer.code().as_str()), (status, code), "{uri}");

@@ -86,6 +86,8 @@ fn what_is_malformed_is_a_bad_request() {
         "/v2/a/manifests/.a",
         "/v2/a/manifests/-a",
         "/v2/a/manifests/a%00",
+        "/v2/a/manifests/..%2f",
+        "/v2/a/blobs/sha256:..%2F..%2Fx",
         "/v2/a/manifests/",
         "/v2/a/manifests/sha256:bad",
         "/v2/a/blobs/md5:00",
