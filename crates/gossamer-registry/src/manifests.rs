@@ -123,7 +123,7 @@ impl Registry {
         self.inner.manifest(repository, reference)
     }
 
-    /// Removes a manifest and every tag that points at it; one event tells of all.
+    /// Removes a manifest and every tag that points at it; one event, whose sequence is returned, tells of all.
     ///
     /// # Errors
     /// [`Error::ManifestUnknown`].
@@ -132,9 +132,10 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
         author: Author,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Sequence>, Error> {
         let (repository, digest, stamp) = (repository.clone(), *digest, Stamp::now(author));
-        self.inner.catalog.apply(Change::DeleteManifest { repository, digest, stamp }).await.map(drop)
+        let applied = self.inner.catalog.apply(Change::DeleteManifest { repository, digest, stamp }).await?;
+        Ok(applied.sequence)
     }
 
     /// Removes a tag and leaves its manifest.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::body::Lent;
 use super::error::Failure;
-use super::headers::{DOCKER_CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value};
+use super::headers::{DOCKER_CONTENT_DIGEST, GOSSAMER_SEQUENCE, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value};
 use super::{Call, content};
 use crate::access::{Action, Principal};
 
@@ -37,13 +37,18 @@ pub(super) async fn answer(
         }
         Method::DELETE => {
             call.require(Action::Delete, &repository)?;
-            match reference {
-                Reference::Tag(tag) => call.registry().delete_tag(&repository, &tag, author(call)).await?,
-                Reference::Digest(digest) => {
-                    call.registry().delete_manifest(&repository, &digest, author(call)).await?;
+            let sequence = match reference {
+                Reference::Tag(tag) => {
+                    call.registry().delete_tag(&repository, &tag, author(call)).await?;
+                    None
                 }
-            }
-            Ok(StatusCode::ACCEPTED.into_response())
+                Reference::Digest(digest) => {
+                    call.registry().delete_manifest(&repository, &digest, author(call)).await?
+                }
+            };
+            let mut response = StatusCode::ACCEPTED.into_response();
+            response.headers_mut().extend(sequence.map(|sequence| (GOSSAMER_SEQUENCE, value(sequence))));
+            Ok(response)
         }
         _ => Err(Failure::MethodNotAllowed { allow: "GET, HEAD, PUT, DELETE" }),
     }
@@ -74,6 +79,7 @@ fn created(repository: &RepositoryName, stored: &Stored, tags: &[Tag]) -> Respon
     let headers = response.headers_mut();
     headers.insert(LOCATION, value(format_args!("/v2/{repository}/manifests/{}", stored.digest)));
     headers.insert(DOCKER_CONTENT_DIGEST, value(stored.digest));
+    headers.extend(stored.sequence.map(|sequence| (GOSSAMER_SEQUENCE, value(sequence))));
     headers.extend(stored.subject.map(|subject| (OCI_SUBJECT, value(subject))));
     for tag in tags {
         headers.append(OCI_TAG, value(tag));
