@@ -1,1 +1,40 @@
-//! DESC
+#![doc = include_str!("../README.md")]
+
+mod checks;
+mod clock;
+mod decision;
+mod engine;
+mod error;
+mod evaluation;
+mod evaluator;
+mod explanation;
+mod facts;
+mod input;
+mod lookups;
+mod memo;
+mod output;
+mod policies;
+mod policy;
+mod recorder;
+mod source;
+mod strikes;
+mod table;
+mod trail;
+mod trusted;
+
+pub use decision::Decision;
+pub use error::{EvalError, Refused, StartError};
+pub use evaluator::evaluator_main;
+pub use explanation::{Explanation, RuleOutcome, SourceLine};
+pub use input::{BODY_BYTES_MAX, Body, Input};
+pub use lookups::{
+    Answer, ArtifactReference, FoundBlob, FoundManifest, InvalidArtifactReference, Lookup, LookupError,
+    Lookups, Selector,
+};
+pub use policies::{Config, Policies, Tuning};
+pub use policy::Policy;
+pub use source::{InvalidSource, PolicySource};
+pub use table::{
+    Claim, Conflict, Mount, PassedOver, Request, Route, RouteTable, Selected, Selection, WhyNot,
+};
+pub use trail::{How, Trail};
