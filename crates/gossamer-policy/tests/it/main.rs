@@ -1,0 +1,12 @@
+//! The policy crate as its callers see it, evaluator children included.
+
+#[cfg(test)]
+mod bundled;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod remembered;
+#[cfg(test)]
+mod routers;
+#[cfg(test)]
+mod support;
