@@ -98,18 +98,17 @@ impl Registry {
         let sink = Sink::new(self.inner.files.upload(&id), progress.lock_owned().await);
         let limit = self.inner.limits.blob_bytes_max;
         let room = Room { bytes: limit, refusal: Refusal::TooLarge { limit } };
-        let size = match sink.take(body, room).await {
+        let published = match sink.take(body, room).await {
             Ok((sink, tail)) => self.publish(sink, tail, *digest, None).await,
             Err(error) => Err(error),
         };
-        let size = match size {
-            Ok(size) => size,
+        match published {
+            Ok(sink) => self.link(repository, digest, sink.length(), None).await,
             Err(error) => {
                 self.discard(id).await;
-                return Err(error);
+                Err(error)
             }
-        };
-        self.link(repository, digest, size, None).await
+        }
     }
 
     /// Takes the blob out of `repository`. Its bytes stay for others and for the collector.
@@ -146,14 +145,14 @@ impl Registry {
     }
 
     /// Absorbs the last bytes, checks where they end and the digest, and puts the file where it belongs,
-    /// durably. Nobody sees it yet. Answers its size.
+    /// durably. Nobody sees it yet. Answers the sink, which still holds the upload.
     pub(crate) async fn publish(
         &self,
         mut sink: Sink,
         tail: Vec<Bytes>,
         digest: Digest,
         span: Option<Range<u64>>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Sink, Error> {
         let files = self.inner.files.clone();
         blocking::run(move || {
             sink.absorb(&tail)?;
@@ -161,7 +160,7 @@ impl Registry {
             sink.verify(&digest)?;
             sink.sync(false)?; // the folder that counts is the one it moves to
             files.publish(sink.path(), &digest)?;
-            Ok(sink.length())
+            Ok(sink)
         })
         .await
     }

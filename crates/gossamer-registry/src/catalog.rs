@@ -53,6 +53,14 @@ pub(crate) trait Catalog: Send + Sync + 'static {
 
     fn cursors(&self, plugin: &PluginName) -> Result<Cursors, Error>;
 
+    /// At most `limit` events that the plugin would not take, after `after`.
+    fn dead_letters(
+        &self,
+        plugin: &PluginName,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error>;
+
     /// The sequence of the newest event.
     fn head(&self) -> watch::Receiver<Sequence>;
 

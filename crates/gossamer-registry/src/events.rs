@@ -63,6 +63,17 @@ impl EventLog for Registry {
 }
 
 impl Registry {
+    /// Events that the plugin would not take, by sequence, after `after` and at most `limit`.
+    pub async fn dead_letters(
+        &self,
+        plugin: &PluginName,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        let (plugin, limit) = (plugin.clone(), limit.min(self.inner.limits.page_max));
+        self.ask(move |catalog| catalog.dead_letters(&plugin, after, limit)).await
+    }
+
     /// Asks the catalog on a thread that may block.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,

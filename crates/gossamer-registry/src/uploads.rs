@@ -136,18 +136,19 @@ impl Registry {
     {
         let session = self.inner.sessions.find(upload)?;
         let (sink, tail) = self.receive(&session, span.as_ref(), body).await?;
-        let size = match self.publish(sink, tail, *digest, span).await {
-            Ok(size) => size,
+        match self.publish(sink, tail, *digest, span).await {
+            Ok(sink) => {
+                // The file is no upload's any more. If linking fails, the upload is gone all the same.
+                self.inner.sessions.remove(&upload.id);
+                self.link(&upload.repository, digest, sink.length(), Some(upload.id)).await
+            }
             Err(error) => {
                 if matches!(error, Error::DigestMismatch { .. }) {
                     self.end(upload.id).await?;
                 }
-                return Err(error);
+                Err(error)
             }
-        };
-        // From here on the file is no upload's. If linking fails, the upload is gone all the same.
-        self.inner.sessions.remove(&upload.id);
-        self.link(&upload.repository, digest, size, Some(upload.id)).await
+        }
     }
 
     /// How many bytes the upload has.
@@ -191,6 +192,7 @@ impl Registry {
         E: Into<Cause>,
     {
         let held = session.hold().await?;
+        self.inner.sessions.find(session.upload())?; // whoever held it may have ended it
         let (offset, limit) = (held.length, self.inner.limits.blob_bytes_max);
         let free = Room { bytes: limit.saturating_sub(offset), refusal: Refusal::TooLarge { limit } };
         let room = match span {

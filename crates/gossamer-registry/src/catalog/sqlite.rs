@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use gossamer_events::{Cursors, Event, Head, Sequence};
+use gossamer_events::{Cursors, DeadLetter, Event, Head, Sequence};
 use gossamer_oci::{Descriptor, Digest, PluginName, Reference, RepositoryName, Tag};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -135,6 +135,15 @@ impl Catalog for Sqlite {
 
     fn cursors(&self, plugin: &PluginName) -> Result<Cursors, Error> {
         self.readers.with(|connection| read::cursors(connection, plugin))
+    }
+
+    fn dead_letters(
+        &self,
+        plugin: &PluginName,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        self.readers.with(|connection| read::dead_letters(connection, plugin, after, limit))
     }
 
     fn head(&self) -> watch::Receiver<Sequence> {

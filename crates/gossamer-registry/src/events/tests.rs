@@ -118,4 +118,7 @@ async fn parking_an_event_gets_its_lane_past_it() {
     fixture.registry.park(&letter).await.unwrap();
     let cursors = fixture.registry.cursors(&plugin()).await.unwrap();
     assert_eq!(cursors.lanes, [(name("a"), Sequence::new(7))]);
+    let letters = fixture.registry.dead_letters(&plugin(), Sequence::ZERO, 9).await.unwrap();
+    assert_eq!(letters, [letter]);
+    assert!(fixture.registry.dead_letters(&plugin(), Sequence::new(7), 9).await.unwrap().is_empty());
 }

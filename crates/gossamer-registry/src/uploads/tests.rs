@@ -148,6 +148,22 @@ async fn an_upload_belongs_to_a_repository_and_a_principal() {
     assert!(matches!(fixture.registry.cancel(&upload).await, Err(Error::UploadUnknown)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_finish_an_upload_one_is_too_late() {
+    let fixture = Fixture::new().await;
+    for number in 0..20 {
+        let upload = start(&fixture).await;
+        let bytes = number.to_string();
+        let digest = Digest::sha256(bytes.as_bytes());
+        let finish = || fixture.registry.finish(&upload, &digest, None, body_of(bytes.as_bytes()));
+        let (one, other) = tokio::join!(finish(), finish());
+        assert!(one.is_ok() || other.is_ok());
+        assert!(matches!(one.and(other), Err(Error::UploadUnknown)));
+        assert_eq!(content(&fixture, &digest).await.unwrap(), bytes.as_bytes());
+    }
+    assert_eq!(fixture.files("uploads"), 0);
+}
+
 #[tokio::test]
 async fn uploads_are_counted_and_expire() {
     let fixture = Fixture::with(|config| config.limits.uploads_max = 2).await;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::column::{microseconds, signed};
 use super::fault::Fault;
+use crate::Error;
 use crate::catalog::{Applied, Change, UploadRow};
 use crate::index::{Key, Value};
 
@@ -31,8 +32,11 @@ pub(super) fn apply(
         Change::AdvanceUpload { id, size, at } => {
             let sql = "UPDATE uploads SET size = ?2, touched = ?3 WHERE id = ?1";
             let size = signed(*size);
-            connection.prepare_cached(sql)?.execute(params![id.to_string(), size, microseconds(*at)])?;
-            Ok(Applied::default())
+            let parameters = params![id.to_string(), size, microseconds(*at)];
+            match connection.prepare_cached(sql)?.execute(parameters)? {
+                0 => Err(Error::UploadUnknown.into()),
+                _ => Ok(Applied::default()),
+            }
         }
         Change::EndUpload { id } => {
             connection.prepare_cached("DELETE FROM uploads WHERE id = ?1")?.execute([id.to_string()])?;

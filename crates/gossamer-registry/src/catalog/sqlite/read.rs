@@ -11,7 +11,7 @@ use crate::uploads::Upload;
 
 mod events;
 
-pub(super) use events::{events, heads};
+pub(super) use events::{dead_letters, events, heads};
 
 pub(super) fn manifest(
     connection: &Connection,

@@ -1,8 +1,8 @@
 //! Reading the log.
 
 use bytes::Bytes;
-use gossamer_events::{Action, Event, Head, Origin, Sequence};
-use gossamer_oci::RepositoryName;
+use gossamer_events::{Action, DeadLetter, Event, Head, Lane, Origin, Sequence};
+use gossamer_oci::{PluginName, RepositoryName};
 use rusqlite::{Connection, Row, Rows, params};
 
 use crate::catalog::EventsQuery;
@@ -51,6 +51,27 @@ pub(in crate::catalog::sqlite) fn events(
         }
         Ok(events)
     })
+}
+
+pub(in crate::catalog::sqlite) fn dead_letters(
+    connection: &Connection,
+    plugin: &PluginName,
+    after: Sequence,
+    entries: usize,
+) -> rusqlite::Result<Vec<DeadLetter>> {
+    let sql = "SELECT sequence, repository, attempts, reason FROM dead_letters
+        WHERE plugin = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+    connection
+        .prepare_cached(sql)?
+        .query_map(params![plugin.as_str(), signed(after.get()), limit(entries)], |row| {
+            Ok(DeadLetter {
+                lane: Lane { plugin: plugin.clone(), repository: parsed(row, "repository")? },
+                sequence: Sequence::new(unsigned(row, "sequence")?),
+                attempts: row.get("attempts")?,
+                reason: row.get("reason")?,
+            })
+        })?
+        .collect()
 }
 
 /// Runs the statement for all repositories or the one for one.
