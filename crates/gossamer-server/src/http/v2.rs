@@ -81,7 +81,7 @@ struct Call<'a> {
 
 async fn serve(State(state): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (body, loan) = body::lend(body, &parts);
+    let (body, loan) = body::lend(body, &parts.headers);
     let answer = answer(&state, &parts, body).await;
     loan.settle().await;
     let mut response = answer.unwrap_or_else(Failure::into_response);

@@ -1,7 +1,7 @@
 //! The body of a request: lent to the operation that reads it, and settled if that leaves some of it unread.
 //!
-//! A connection that is closed while the client still sends is reset, and the client may never see
-//! the answer. So what a refused request still sends is read and dropped, within bounds.
+//! A connection or HTTP/2 stream that is closed while the client still sends is reset, and many a client
+//! then never sees the answer. So what a refused request still sends is read and dropped, within bounds.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,9 +11,8 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use gossamer_registry::{Cause, Error};
+use http::HeaderMap;
 use http::header::EXPECT;
-use http::request::Parts;
-use http::{HeaderMap, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
@@ -45,10 +44,10 @@ pub(super) struct Loan(Option<oneshot::Receiver<Body>>);
 #[error("nothing came for {} s", IDLE_MAX.as_secs())]
 struct Idle;
 
-/// Lends `body`. A client that waits for `100 Continue` sends nothing unless it is read, and
-/// HTTP/2 can end one request without its connection: these two are never drained.
-pub(super) fn lend(body: Body, parts: &Parts) -> (Lent, Loan) {
-    let drained = !body.is_end_stream() && parts.version < Version::HTTP_2 && !waits(&parts.headers);
+/// Lends `body`. Reading it would ask a client that waits for `100 Continue` to send it: such a body is
+/// never drained.
+pub(super) fn lend(body: Body, headers: &HeaderMap) -> (Lent, Loan) {
+    let drained = !body.is_end_stream() && !waits(headers);
     let (owner, loan) = drained.then(oneshot::channel).unzip();
     (Lent { body, idle: None, owner }, Loan(loan))
 }

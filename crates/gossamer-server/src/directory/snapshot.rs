@@ -1,0 +1,223 @@
+//! The plugins of the mesh at one moment, and whose a request is. Never changed.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gossamer_oci::{Digest, MediaType, PluginName};
+use gossamer_policy::{Claim, Conflict, Input, Mount, Policy, Request, RouteTable, Selected, Selection};
+use gossamer_wire::NodeId;
+use http::StatusCode;
+use semver::Version;
+
+use super::instance::Instance;
+use super::roster::{self, Announced, Hint, Standing};
+use crate::decisions::Chosen;
+
+/// The policy that a plugin's requests are decided by.
+pub type Active = roster::Active<Arc<Policy>>;
+
+/// One plugin as this core knows it.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// What decides its requests. Stays when the last instance goes, so that blobs are still served.
+    pub active: Option<Active>,
+    /// Every node that announces it, with how far that has come.
+    pub announced: BTreeMap<Hint, Announced>,
+    /// The instances that may be sent requests and events.
+    pub instances: Vec<Instance>,
+}
+
+/// An immutable picture of all plugins.
+#[derive(Debug)]
+pub struct Snapshot {
+    table: Arc<RouteTable>,
+    plugins: BTreeMap<PluginName, Plugin>,
+    mounts: Vec<Mount>,
+}
+
+/// The plugin that answers for a request, and the policy that says how.
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub plugin: PluginName,
+    pub version: Version,
+    pub policy: Arc<Policy>,
+    /// The rule by which it was selected.
+    pub by: Selected,
+}
+
+/// Why no plugin answers for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoute {
+    /// 404, or 409 where several plugins claim what only one may have.
+    pub status: StatusCode,
+    /// A sentence for the client.
+    pub reason: String,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Before anything was heard.
+    pub(super) fn empty() -> Self {
+        Self::new(BTreeMap::new(), &[], &BTreeMap::new())
+    }
+
+    pub(super) fn new(
+        known: BTreeMap<PluginName, roster::Plugin<Arc<Policy>>>,
+        mounts: &[Mount],
+        pins: &BTreeMap<PluginName, Version>,
+    ) -> Self {
+        let routes = known.values().flat_map(|plugin| &plugin.candidates).map(route);
+        let table = Arc::new(RouteTable::build(routes, mounts.iter().cloned(), pins));
+        let plugins = known.into_iter().map(|(name, plugin)| {
+            let plugin = Plugin::new(&table, &name, plugin);
+            (name, plugin)
+        });
+        Self { plugins: plugins.collect(), table, mounts: mounts.to_vec() }
+    }
+
+    /// All plugins, by name.
+    pub fn plugins(&self) -> &BTreeMap<PluginName, Plugin> {
+        &self.plugins
+    }
+
+    /// Says whether two cores route alike.
+    pub fn digest(&self) -> Digest {
+        self.table.digest()
+    }
+
+    /// The table behind [`Snapshot::select`], for explanations.
+    pub fn table(&self) -> Arc<RouteTable> {
+        Arc::clone(&self.table)
+    }
+
+    /// Announcements that cannot all be right.
+    pub fn conflicts(&self) -> &[Conflict] {
+        self.table.conflicts()
+    }
+
+    /// The live instances of a plugin that may be sent requests and events.
+    pub fn instances(&self, plugin: &PluginName) -> &[Instance] {
+        self.plugins.get(plugin).map(|plugin| plugin.instances.as_slice()).unwrap_or_default()
+    }
+
+    /// The one plugin that claims a media type; none if nobody or several do.
+    pub fn claimant(&self, media_type: &MediaType) -> Option<&PluginName> {
+        match self.table.claim(media_type) {
+            Claim::One(route) => self.table.plugin(&route.plugin).and_then(|_| self.name(&route.plugin)),
+            Claim::Nobody | Claim::Several(_) => None,
+        }
+    }
+
+    /// Whether `plugin`, by its active version, claims `media_type`.
+    pub fn claims(&self, plugin: &PluginName, media_type: &MediaType) -> bool {
+        self.table.plugin(plugin).is_some_and(|route| route.media_types.contains(media_type))
+    }
+
+    /// Whether some mount begins at exactly this path, for whatever host.
+    pub fn is_mounted(&self, path: &str) -> bool {
+        self.mounts.iter().any(|mount| mount.prefix.as_deref().unwrap_or("/") == path)
+    }
+
+    /// The policy with this digest, if it is active.
+    pub fn policy(&self, digest: Digest) -> Option<Arc<Policy>> {
+        let mut active = self.plugins.values().filter_map(|plugin| plugin.active.as_ref());
+        active.find(|active| active.policy_digest == digest).map(|active| Arc::clone(&active.policy))
+    }
+
+    /// Every node that is an instance of something.
+    pub fn nodes(&self) -> BTreeSet<NodeId> {
+        self.plugins.values().flat_map(|plugin| plugin.announced.keys()).map(|hint| hint.node).collect()
+    }
+
+    /// Whose request this is.
+    pub fn select(&self, input: &Input) -> Result<Route, NoRoute> {
+        let media_types = media_types(input);
+        let request = Request { path: &input.path, host: &input.host, media_types: &media_types };
+        match self.table.select(&request) {
+            Selection::Route { route, by } => {
+                let active = self.plugins.get(&route.plugin).and_then(|plugin| plugin.active.as_ref());
+                let active = active.ok_or_else(|| unknown(&route.plugin))?;
+                let policy = Arc::clone(&active.policy);
+                Ok(Route { plugin: route.plugin.clone(), version: route.version.clone(), policy, by })
+            }
+            Selection::Unknown { plugin } => Err(unknown(&plugin)),
+            Selection::Conflict { media_type, plugins } => {
+                let names: Vec<_> = plugins.iter().map(PluginName::as_str).collect();
+                let reason = format!("{media_type} is claimed by {}", names.join(" and "));
+                Err(NoRoute { status: StatusCode::CONFLICT, reason })
+            }
+            Selection::Nobody => {
+                let reason = "no path, mount or media type of this request leads to a plugin".to_owned();
+                Err(NoRoute { status: StatusCode::NOT_FOUND, reason })
+            }
+        }
+    }
+
+    fn name(&self, plugin: &PluginName) -> Option<&PluginName> {
+        self.plugins.get_key_value(plugin).map(|(name, _)| name)
+    }
+}
+
+/// What a request says of its media type: what it carries, then what it accepts.
+pub(crate) fn media_types(input: &Input) -> Vec<MediaType> {
+    input.media_type.iter().chain(&input.accept).cloned().collect()
+}
+
+fn unknown(plugin: &PluginName) -> NoRoute {
+    NoRoute { status: StatusCode::NOT_FOUND, reason: format!("no plugin {plugin} is known here") }
+}
+
+fn route(active: &Active) -> gossamer_policy::Route {
+    let announcement = &active.announcement;
+    gossamer_policy::Route {
+        plugin: announcement.plugin.clone(),
+        version: announcement.version.clone(),
+        generation: announcement.generation.get(),
+        policy: active.policy_digest,
+        media_types: announcement.media_types.iter().cloned().collect(),
+    }
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    fn new(table: &RouteTable, name: &PluginName, known: roster::Plugin<Arc<Policy>>) -> Self {
+        let roster::Plugin { candidates, announced } = known;
+        let chosen = table.plugin(name);
+        let active = candidates.into_iter().find(|candidate| {
+            chosen.is_some_and(|route| {
+                route.policy == candidate.policy_digest && route.version == candidate.announcement.version
+            })
+        });
+        let admitted = announced.iter().filter(|(_, announced)| announced.standing == Standing::Admitted);
+        let instances = admitted
+            .filter_map(|(hint, announced)| {
+                Some(Instance::of(announced.announcement.as_deref()?, hint.announcement))
+            })
+            .collect();
+        Self { active, announced, instances }
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    /// As it is written into a record.
+    pub fn chosen(&self) -> Chosen {
+        let because = match self.by {
+            Selected::Path => "the path names it",
+            Selected::Mount => "a mount leads to it",
+            Selected::MediaType => "it claims the media type",
+        };
+        Chosen {
+            plugin: self.plugin.clone(),
+            version: self.version.clone(),
+            policy: self.policy.digest(),
+            because: because.to_owned(),
+        }
+    }
+}

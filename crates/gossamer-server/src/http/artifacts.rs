@@ -1,0 +1,30 @@
+//! `/artifacts/…` and everything that no other part answers: the gateway's front.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode};
+
+use crate::gateway::Gateway;
+
+/// Sends every request that it gets to the gateway.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new().fallback(serve).with_state(gateway)
+}
+
+async fn serve(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    // Load balancers and people knock here; no plugin owns the bare root unless one is mounted there.
+    if request.uri().path() == "/" && !gateway.directory.snapshot().is_mounted("/") {
+        return root(request.method());
+    }
+    gateway.serve(request).await
+}
+
+fn root(method: &Method) -> Response {
+    match *method {
+        Method::GET | Method::HEAD => "gossamer\n".into_response(),
+        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    }
+}
