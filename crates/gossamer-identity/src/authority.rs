@@ -70,7 +70,7 @@ pub enum AuthorityError {
 pub enum IssueError {
     #[error(transparent)]
     Request(#[from] InvalidSigningRequest),
-    #[error("a grant has at most {} media types", grant::PATTERNS_MAX)]
+    #[error("a grant has at most {} media types", Grant::MEDIA_TYPES_MAX)]
     GrantTooLong,
     #[error("the system has no randomness")]
     Random(#[from] getrandom::Error),
@@ -180,7 +180,7 @@ fn self_signed(mesh: &MeshName, pair: &KeyPair) -> Result<CertificateDer<'static
 
 /// SPIFFE X509-SVID, sections 2 and 4: one URI name, no CA, signs handshakes as client and as server.
 fn leaf(id: &SpiffeId, grant: &Grant, validity: Validity) -> Result<CertificateParams, IssueError> {
-    if grant.media_types.len() > grant::PATTERNS_MAX {
+    if grant.media_types.len() > Grant::MEDIA_TYPES_MAX {
         return Err(IssueError::GrantTooLong);
     }
     let extension = grant::encode(&grant.media_types).ok_or(IssueError::GrantTooLong)?;

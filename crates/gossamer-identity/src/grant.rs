@@ -16,15 +16,12 @@ use crate::spiffe::parse_role;
 pub(crate) const OID: &[u64] =
     &[1, 2, 840, 113_556, 1, 8000, 2554, 14863, 31774, 23874, 19310, 39559, 2_908_624, 15_006_005];
 
-/// Most patterns in one grant: a certificate stays far below a QUIC handshake's first flights.
-pub(crate) const PATTERNS_MAX: usize = 32;
-
 /// The role that a node may take, and the media types that it may claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "GrantText", into = "GrantText")]
 pub struct Grant {
     pub role: Role,
-    /// At most 32, or no certificate is issued.
+    /// At most [`Grant::MEDIA_TYPES_MAX`], or no certificate is issued.
     pub media_types: Vec<GrantPattern>,
 }
 
@@ -62,6 +59,9 @@ enum InvalidGrant {
 // === impl Grant ===
 
 impl Grant {
+    /// Keeps a certificate far below what a QUIC handshake carries at once.
+    pub const MEDIA_TYPES_MAX: usize = 32;
+
     /// A grant of a role without any media type, as cores and agents have it.
     pub fn role(role: Role) -> Self {
         Self { role, media_types: Vec::new() }
@@ -154,7 +154,7 @@ pub(crate) fn encode(media_types: &[GrantPattern]) -> Option<Vec<u8>> {
 /// The inverse of [`encode`].
 pub(crate) fn decode(der: &[u8]) -> Result<Vec<GrantPattern>, InvalidCertificate> {
     match Vec::<String>::from_der(der) {
-        Ok(([], texts)) if texts.len() <= PATTERNS_MAX => Ok(parse_patterns(&texts)?),
+        Ok(([], texts)) if texts.len() <= Grant::MEDIA_TYPES_MAX => Ok(parse_patterns(&texts)?),
         Ok(_) | Err(_) => Err(InvalidCertificate::GrantMalformed),
     }
 }

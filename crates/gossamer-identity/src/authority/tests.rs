@@ -98,7 +98,7 @@ fn what_a_request_asks_for_beyond_its_key_is_ignored() {
 fn a_grant_that_would_not_fit_is_refused() {
     let mesh = TestMesh::new("dev");
     let mut grant = yum();
-    grant.media_types = vec!["application/*".parse().unwrap(); grant::PATTERNS_MAX + 1];
+    grant.media_types = vec!["application/*".parse().unwrap(); Grant::MEDIA_TYPES_MAX + 1];
     let refused = mesh.authority.enrol(NodeKey::generate().unwrap(), &grant, HOUR, NOON);
     assert!(matches!(refused, Err(IssueError::GrantTooLong)));
 }

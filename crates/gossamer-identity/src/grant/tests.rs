@@ -51,6 +51,6 @@ fn der_with_a_tail_or_too_many_patterns_is_malformed() {
     der.push(0);
     assert_eq!(decode(&der), Err(InvalidCertificate::GrantMalformed));
 
-    let many = vec![pattern("text/plain"); PATTERNS_MAX + 1];
+    let many = vec![pattern("text/plain"); Grant::MEDIA_TYPES_MAX + 1];
     assert_eq!(decode(&encode(&many).unwrap()), Err(InvalidCertificate::GrantMalformed));
 }
