@@ -1,11 +1,9 @@
 //! One HTTP connection, from its first byte to its last request.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -54,8 +52,7 @@ pub(super) async fn serve(
         if let Some(principal) = origin.principal.clone() {
             extensions.insert(principal);
         }
-        let answer = app.clone().call(request);
-        async move { Ok::<Response, Infallible>(answer.await?) }
+        app.clone().call(request)
     });
     let builder = builder(config);
     let connection =
