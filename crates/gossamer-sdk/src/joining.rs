@@ -1,0 +1,198 @@
+//! How a node gets its identity: from last time, with its token, or back with the key that it kept.
+
+pub(crate) mod asking;
+pub(crate) mod notes;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gossamer_cluster::Refusal;
+use gossamer_identity::renewal::{Renewal, Step};
+use gossamer_identity::{
+    Credentials, CredentialsError, Identity, InvalidCredentials, JoinToken, KeyError, LoadError, NodeKey,
+    TlsError,
+};
+use gossamer_wire::{InvalidMessage, JoinConfirm, JoinRequest, JoinResponse, MeshName, method};
+use time::OffsetDateTime;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use asking::{Round, Strangers};
+use notes::Notes;
+
+/// Rounds of asking for a confirmation; the token expires by itself if they all fail.
+const CONFIRM_ROUNDS_MAX: u32 = 3;
+
+/// Why a node has no identity. What it had stored is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    #[error("this node has not joined yet: give it a token in GOSSAMER_JOIN or GOSSAMER_JOIN_FILE")]
+    NoToken,
+    #[error("the token names no core")]
+    NoCore,
+    #[error("the certificate ended too long ago: give the node a new token")]
+    Ended,
+    #[error(
+        "the node belongs to the mesh {stored}, but the token is for {token}; use another data directory"
+    )]
+    OtherMesh { stored: MeshName, token: MeshName },
+    #[error("the core refused")]
+    Refused(#[source] Refusal),
+    #[error("the core's answer is malformed")]
+    Answer(#[from] InvalidMessage),
+    #[error("the core certified something else than the token grants")]
+    NotAsGranted,
+    #[error("the core's answer does not contain the root that the token pins")]
+    NotThePinnedRoot,
+    #[error("the new certificate cannot be used")]
+    Invalid(#[from] InvalidCredentials),
+    #[error("the node's key is unusable")]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("cannot store the certificate")]
+    Store(#[from] CredentialsError),
+    #[error("cannot use {}", path.display())]
+    Notes { path: PathBuf, source: io::Error },
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    #[error("the process is stopping")]
+    Stopping,
+}
+
+/// The identity of the node whose identity directory this is. With a certificate from last time, that one;
+/// else by `token`, which may be gone afterwards. Asks until a core answers.
+pub async fn join(directory: &Path, token: Option<&JoinToken>) -> Result<Identity, JoinError> {
+    let notes = Notes::new(directory);
+    let at = directory.to_owned();
+    match (blocking(move || Ok(Identity::load(&at)?)).await?, token) {
+        (Some(identity), token) => resume(&notes, identity, token).await,
+        (None, Some(token)) => enter(&notes, token).await,
+        (None, None) => Err(JoinError::NoToken),
+    }
+}
+
+// === from last time ===
+
+async fn resume(notes: &Notes, identity: Identity, token: Option<&JoinToken>) -> Result<Identity, JoinError> {
+    if let Some(token) = token
+        && *token.mesh() != identity.id().mesh
+    {
+        return Err(JoinError::OtherMesh { stored: identity.id().mesh, token: token.mesh().clone() });
+    }
+    match (Renewal::stored(identity.validity(), 0.0).next(OffsetDateTime::now_utc()), token) {
+        (Step::Wait(_) | Step::Renew, _) => {}
+        (Step::Reattest, token) => match (come_back(notes, &identity).await, token) {
+            (Err(JoinError::Refused(refusal)), Some(token)) => {
+                warn!(%refusal, "The old certificate does not help, trying the token");
+                return enter(notes, token).await;
+            }
+            (outcome, _) => outcome?,
+        },
+        (Step::Rejoin, Some(token)) => return enter(notes, token).await,
+        (Step::Rejoin, None) => return Err(JoinError::Ended),
+    }
+    settle(notes, &identity, token).await?;
+    Ok(identity)
+}
+
+/// Confirms what an earlier life of this process stored but could not confirm.
+async fn settle(notes: &Notes, identity: &Identity, token: Option<&JoinToken>) -> Result<(), JoinError> {
+    let Some(unconfirmed) = notes.unconfirmed()? else { return Ok(()) };
+    match token {
+        Some(token) if token.id() == unconfirmed => confirm(notes, identity, token).await,
+        Some(_) | None => notes.confirmed(),
+    }
+}
+
+/// Trades a certificate that has ended for a new one.
+async fn come_back(notes: &Notes, identity: &Identity) -> Result<(), JoinError> {
+    warn!(ended = %identity.validity().not_after, "The certificate has ended, coming back with the stored key");
+    let strangers = Strangers::to(notes.issuers()?, identity.pins())?;
+    let request = identity.reattest_request()?.encode();
+    let answer = strangers.ask(method::REATTEST, &request).await.map_err(JoinError::Refused)?;
+    renewed(notes, identity, &answer).await
+}
+
+/// Takes an issuer's answer to a node that has an identity already into use, and stores it.
+pub(crate) async fn renewed(notes: &Notes, identity: &Identity, answer: &[u8]) -> Result<(), JoinError> {
+    let response = JoinResponse::decode(answer)?;
+    identity.replace(Credentials::from_response(&response))?;
+    if !response.cores.is_empty() {
+        notes.note_issuers(&response.cores)?;
+    }
+    store(notes, identity).await
+}
+
+// === with a token ===
+
+async fn enter(notes: &Notes, token: &JoinToken) -> Result<Identity, JoinError> {
+    let directory = notes.directory().to_owned();
+    let key = blocking(move || Ok(NodeKey::load_or_create(&directory)?)).await?;
+    let request = JoinRequest {
+        token_id: token.id().to_string(),
+        secret: token.secret().reveal(),
+        csr: key.signing_request()?.into(),
+    };
+    let strangers = Strangers::to(token.cores().to_vec(), vec![token.pin()])?;
+    info!(mesh = %token.mesh(), node = %key.node(), token = %token.id(), "Joining");
+    let answer = strangers.ask(method::JOIN, &request.encode()).await.map_err(JoinError::Refused)?;
+    let response = JoinResponse::decode(&answer)?;
+    let identity = admitted(key, token, &response)?;
+
+    // The certificate last: with it, the node has joined, and with the notes it knows what is left to do.
+    notes.note_issuers(if response.cores.is_empty() { token.cores() } else { &response.cores })?;
+    notes.note_unconfirmed(token.id())?;
+    store(notes, &identity).await?;
+    confirm(notes, &identity, token).await?;
+    Ok(identity)
+}
+
+/// Checks the answer against everything that the token says.
+fn admitted(key: NodeKey, token: &JoinToken, response: &JoinResponse) -> Result<Identity, JoinError> {
+    let node = key.node();
+    let identity = Identity::new(key, Credentials::from_response(response))?;
+    if !identity.pins().contains(&token.pin()) {
+        return Err(JoinError::NotThePinnedRoot);
+    }
+    let (peer, granted) = (identity.peer(), token.grant());
+    if peer.id.mesh != *token.mesh() || peer.id.node != node || peer.grant != *granted {
+        return Err(JoinError::NotAsGranted);
+    }
+    Ok(identity)
+}
+
+/// Burns the token. A failure is no reason to stay out: the certificate is stored, and the token expires.
+async fn confirm(notes: &Notes, identity: &Identity, token: &JoinToken) -> Result<(), JoinError> {
+    let request = JoinConfirm {
+        token_id: token.id().to_string(),
+        secret: token.secret().reveal(),
+        certificate_digest: identity.peer().certificate,
+    };
+    let strangers = Strangers::to(token.cores().to_vec(), vec![token.pin()])?;
+    match strangers.ask_for(CONFIRM_ROUNDS_MAX, method::CONFIRM, &request.encode()).await {
+        Round::Answered(_) => {}
+        Round::Refused(refusal) => warn!(%refusal, "The token could not be burnt"),
+        Round::Unanswered => {
+            warn!("Nobody burnt the token; it will be tried again at the next start");
+            return Ok(());
+        }
+    }
+    notes.confirmed()
+}
+
+async fn store(notes: &Notes, identity: &Identity) -> Result<(), JoinError> {
+    let (identity, directory) = (identity.clone(), notes.directory().to_owned());
+    blocking(move || Ok(identity.store(&directory)?)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, JoinError> + Send + 'static,
+) -> Result<T, JoinError> {
+    spawn_blocking(act).await.map_err(|_| JoinError::Stopping)?
+}
+
+#[cfg(test)]
+pub(crate) mod test_issuer;
+#[cfg(test)]
+mod tests;

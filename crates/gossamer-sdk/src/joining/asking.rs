@@ -1,0 +1,107 @@
+//! Asking cores without a certificate: each address in turn, over a connection pinned to the mesh's roots.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gossamer_cluster::{CallError, Refusal, RefusalKind, join_call};
+use gossamer_identity::{Pin, pinned_client_config};
+use gossamer_wire::alpn;
+use tokio::time::sleep;
+use tokio_rustls::rustls::ClientConfig;
+use tracing::warn;
+
+use super::JoinError;
+use crate::log::Chain;
+
+/// After the first round without an answer; twice as long after each further one.
+const WAIT_FIRST: Duration = Duration::from_millis(250);
+
+/// A core that comes up is found within this.
+const WAIT_LAST: Duration = Duration::from_secs(10);
+
+/// Cores that answer nodes without a certificate.
+pub(crate) struct Strangers {
+    addresses: Vec<SocketAddr>,
+    /// One for each root that may be at the end of a core's chain.
+    tls: Vec<Arc<ClientConfig>>,
+}
+
+/// What came of asking every core once.
+#[derive(Debug)]
+pub(crate) enum Round {
+    Answered(Bytes),
+    /// Every core was reached and none will ever answer otherwise.
+    Refused(Refusal),
+    /// Somebody may answer later.
+    Unanswered,
+}
+
+// === impl Strangers ===
+
+impl Strangers {
+    pub(crate) fn to(addresses: Vec<SocketAddr>, pins: Vec<Pin>) -> Result<Self, JoinError> {
+        if addresses.is_empty() {
+            return Err(JoinError::NoCore);
+        }
+        let tls = pins.into_iter().map(|pin| pinned_client_config(pin, &[alpn::JOIN]));
+        Ok(Self { addresses, tls: tls.collect::<Result<_, _>>()? })
+    }
+
+    /// Asks until there is an answer or nothing to hope for.
+    pub(crate) async fn ask(&self, method: &str, request: &Bytes) -> Result<Bytes, Refusal> {
+        let mut wait = WAIT_FIRST;
+        loop {
+            match self.round(method, request).await {
+                Round::Answered(answer) => return Ok(answer),
+                Round::Refused(refusal) => return Err(refusal),
+                Round::Unanswered => sleep(wait).await,
+            }
+            wait = (wait * 2).min(WAIT_LAST);
+        }
+    }
+
+    /// Asks at most `rounds` times.
+    pub(crate) async fn ask_for(&self, rounds: u32, method: &str, request: &Bytes) -> Round {
+        let mut wait = WAIT_FIRST;
+        for _ in 1..rounds {
+            match self.round(method, request).await {
+                Round::Unanswered => sleep(wait).await,
+                settled @ (Round::Answered(_) | Round::Refused(_)) => return settled,
+            }
+            wait = (wait * 2).min(WAIT_LAST);
+        }
+        self.round(method, request).await
+    }
+
+    /// Asks every core once, until one answers.
+    pub(crate) async fn round(&self, method: &str, request: &Bytes) -> Round {
+        let mut refused = None;
+        let mut hope = false;
+        for address in &self.addresses {
+            for tls in &self.tls {
+                match join_call(*address, tls.clone(), method, request.clone()).await {
+                    Ok(answer) => return Round::Answered(answer),
+                    Err(CallError::Refused(refusal)) if is_final(refusal.kind) => refused = Some(refusal),
+                    Err(error) => {
+                        warn!(core = %address, method, error = %Chain(&error), "A core did not answer");
+                        hope = true;
+                    }
+                }
+            }
+        }
+        match refused {
+            Some(refusal) if !hope => Round::Refused(refusal),
+            Some(_) | None => Round::Unanswered,
+        }
+    }
+}
+
+/// Whether asking again would be answered in the same way.
+fn is_final(kind: RefusalKind) -> bool {
+    match kind {
+        RefusalKind::Forbidden | RefusalKind::Invalid => true,
+        RefusalKind::UnknownMethod | RefusalKind::Unavailable => false,
+    }
+}
