@@ -28,6 +28,7 @@ pub(crate) fn check(module: &Module) -> Result<Facts, Refused> {
         package: names.package().to_owned(),
         reads: Reads::default(),
         reads_body: false,
+        depth: 0,
         rules: rules(module),
     };
     for import in &module.imports {
@@ -39,7 +40,7 @@ pub(crate) fn check(module: &Module) -> Result<Facts, Refused> {
     if !names.defines("output") {
         return Err(Refused::NoOutput(facts.entry()));
     }
-    recursion::check(module, &names)?;
+    facts.depth = recursion::check(module, &names)?;
     Ok(facts)
 }
 

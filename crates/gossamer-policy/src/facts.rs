@@ -14,6 +14,8 @@ pub(crate) struct Facts {
     pub(crate) reads: Reads,
     /// Whether `request.body` is called anywhere.
     pub(crate) reads_body: bool,
+    /// The longest chain of rules that need each other: how deep an evaluation goes on its stack.
+    pub(crate) depth: usize,
     pub(crate) rules: Vec<RuleSpan>,
 }
 

@@ -16,7 +16,7 @@ use crate::evaluator::{Pool, Task};
 use crate::memo::{Key, Memo, Remembered};
 use crate::policy::Place;
 use crate::recorder::{Recorded, Recorder};
-use crate::trusted::Trusted;
+use crate::trusted::{Home, Trusted};
 use crate::{
     Body, Decision, EvalError, Explanation, How, Input, Lookups, Policy, PolicySource, Refused, StartError,
     Trail, clock,
@@ -115,9 +115,9 @@ impl Policies {
     ///
     /// Its package need not be `router`: the core's own policies have names of their own.
     pub fn trust(&self, source: &PolicySource) -> Result<Arc<Policy>, Refused> {
-        let prepared = Arc::new(Prepared::new(source, self.shared.evaluation)?);
-        let facts = prepared.facts().clone();
-        Ok(Policy::new(source.clone(), facts, Place::Trusted(prepared)))
+        let home = Home::new(source.digest(), Prepared::new(source, self.shared.evaluation)?);
+        let facts = home.facts().clone();
+        Ok(Policy::new(source.clone(), facts, Place::Trusted(home)))
     }
 
     /// Takes a stranger's policy: parses, checks and tries it in an evaluator child, where it will always run.
@@ -193,9 +193,7 @@ impl Policies {
 
     async fn evaluate(&self, policy: &Policy, evaluation: Evaluation) -> Result<Evaluated, EvalError> {
         let permits = match policy.place() {
-            Place::Trusted(prepared) => {
-                return self.shared.trusted.evaluate(policy.digest(), prepared, evaluation).await;
-            }
+            Place::Trusted(home) => return self.shared.trusted.evaluate(home, evaluation).await,
             Place::Isolated(permits) => permits,
         };
         resting(policy)?;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use gossamer_oci::Digest;
 use tokio::sync::Semaphore;
 
-use crate::engine::Prepared;
 use crate::facts::Facts;
 use crate::strikes::Strikes;
+use crate::trusted::Home;
 use crate::{PolicySource, clock};
 
 /// An admitted or trusted policy. Shared; made by [`crate::Policies`].
@@ -22,7 +22,7 @@ pub struct Policy {
 /// Where a policy runs.
 pub(crate) enum Place {
     /// In this process.
-    Trusted(Arc<Prepared>),
+    Trusted(Home),
     /// In an evaluator child. The permits are those that this policy may hold at once.
     Isolated(Arc<Semaphore>),
 }

@@ -1,14 +1,20 @@
-//! Evaluates trusted policies in this process, on a few threads that each keep their own engines.
+//! Evaluates trusted policies in this process: quick ones where they are asked for, all others on a few threads.
+//!
+//! A router takes less time than waking a thread does. What takes long, or could go deep on its stack, must not do so
+//! on a thread of the runtime.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gossamer_oci::Digest;
 use tokio::sync::oneshot;
 
 use crate::engine::{Engine, Prepared};
 use crate::evaluation::{Evaluated, Evaluation};
-use crate::{EvalError, StartError};
+use crate::facts::Facts;
+use crate::{EvalError, StartError, clock};
 
 /// Most evaluations that wait: at 100 µs each, a tenth of a second of work for one thread.
 const WAITING_MAX: usize = 1024;
@@ -18,6 +24,28 @@ const ENGINES_MAX: usize = 64;
 
 /// Stack of a thread, in bytes: room for any chain of calls that the static checks let through.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// An evaluation that took longer than this was not quick.
+const QUICK_MAX: Duration = Duration::from_millis(5);
+
+/// What a slow evaluation adds to the strain of its policy. A quick one takes 1 away, so that one in eight is borne:
+/// on a busy machine anything may be interrupted.
+const STRAIN_OF_SLOW: u32 = 8;
+
+/// From this strain on a policy runs on the threads, for good.
+const STRAIN_MAX: u32 = 3 * STRAIN_OF_SLOW;
+
+/// Rules deep that an evaluation may go on the stack of its caller, which may have 2 MiB only.
+const DEPTH_MAX: usize = 16;
+
+/// A trusted policy, and the engines of it that are used where it is asked for.
+pub(crate) struct Home {
+    policy: Digest,
+    prepared: Arc<Prepared>,
+    strain: AtomicU32,
+    /// As many as were ever needed at once, which is at most one per thread of the runtime.
+    idle: Mutex<Vec<Engine>>,
+}
 
 /// A handle on the threads. They end when it is dropped.
 pub(crate) struct Trusted {
@@ -60,14 +88,13 @@ impl Trusted {
         Ok(trusted)
     }
 
-    pub(crate) async fn evaluate(
-        &self,
-        policy: Digest,
-        prepared: &Arc<Prepared>,
-        evaluation: Evaluation,
-    ) -> Result<Evaluated, EvalError> {
+    pub(crate) async fn evaluate(&self, home: &Home, evaluation: Evaluation) -> Result<Evaluated, EvalError> {
+        // Explanations evaluate every rule: they are not quick.
+        if home.is_quick() && !evaluation.explain {
+            return home.evaluate(evaluation);
+        }
         let (reply, answer) = oneshot::channel();
-        let prepared = Arc::clone(prepared);
+        let (policy, prepared) = (home.policy, Arc::clone(&home.prepared));
         self.queue.push(Job { policy, prepared, evaluation, reply })?;
         answer.await.unwrap_or(Err(EvalError::Busy))
     }
@@ -79,6 +106,51 @@ impl Drop for Trusted {
         state.closed = true;
         state.jobs.clear();
         self.queue.ready.notify_all();
+    }
+}
+
+// === impl Home ===
+
+impl Home {
+    pub(crate) fn new(policy: Digest, prepared: Prepared) -> Self {
+        let deep = prepared.facts().depth > DEPTH_MAX;
+        let strain = AtomicU32::new(if deep { STRAIN_MAX } else { 0 });
+        Self { policy, prepared: Arc::new(prepared), strain, idle: Mutex::default() }
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        self.prepared.facts()
+    }
+
+    /// Evaluates on the calling thread, and notes if that was not quick.
+    fn evaluate(&self, evaluation: Evaluation) -> Result<Evaluated, EvalError> {
+        let started = clock::now();
+        let engine = self.idle().pop();
+        let mut engine = engine.unwrap_or_else(|| Engine::new(Arc::clone(&self.prepared)));
+        let Evaluation { input, host, explain } = evaluation;
+        let outcome = engine.evaluate(&input, Box::new(host), explain);
+        self.idle().push(engine);
+        self.took(started.elapsed());
+        outcome
+    }
+
+    fn is_quick(&self) -> bool {
+        self.strain.load(Ordering::Relaxed) < STRAIN_MAX
+    }
+
+    fn took(&self, time: Duration) {
+        if time > QUICK_MAX {
+            self.strain.fetch_add(STRAIN_OF_SLOW, Ordering::Relaxed);
+        } else if self.strain.load(Ordering::Relaxed) > 0 {
+            // Two threads may take the same point away: the strain is a hint.
+            let _ = self
+                .strain
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |strain| strain.checked_sub(1));
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Engine>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,3 +195,6 @@ fn work(queue: &Queue) {
         let _ = reply.send(engine.evaluate(&input, Box::new(host), explain));
     }
 }
+
+#[cfg(test)]
+mod tests;

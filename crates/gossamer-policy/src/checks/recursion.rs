@@ -17,19 +17,23 @@ struct Node {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     Not,
-    Open,
-    Done,
+    /// On the current path; the longest chain that was found below it so far.
+    Open(usize),
+    /// Looked at; the longest chain from it, itself included.
+    Done(usize),
 }
 
-pub(super) fn check(module: &Module, names: &Names) -> Result<(), Refused> {
+/// The length of the longest chain of rules that need each other, if none needs itself.
+pub(super) fn check(module: &Module, names: &Names) -> Result<usize, Refused> {
     let nodes = nodes(module, names);
-    let mut search = Search { nodes: &nodes, visits: vec![Visit::Not; nodes.len()], open: Vec::new() };
+    let unseen = vec![Visit::Not; nodes.len()];
+    let mut search = Search { nodes: &nodes, visits: unseen, open: Vec::new(), longest: 0 };
     for start in 0..nodes.len() {
         if let Some(cycle) = search.cycle_from(start) {
             return Err(recursive(names.package(), &cycle));
         }
     }
-    Ok(())
+    Ok(search.longest)
 }
 
 fn nodes(module: &Module, names: &Names) -> Vec<Node> {
@@ -67,6 +71,7 @@ struct Search<'a> {
     visits: Vec<Visit>,
     /// The nodes on the current path, each with the successors that are still to be looked at.
     open: Vec<(usize, Vec<usize>)>,
+    longest: usize,
 }
 
 impl Search<'_> {
@@ -76,14 +81,14 @@ impl Search<'_> {
         while let Some((current, successors)) = self.open.last_mut() {
             let current = *current;
             let Some(next) = successors.pop() else {
-                self.set(current, Visit::Done);
-                self.open.pop();
+                self.leave(current);
                 continue;
             };
-            if self.visits.get(next) == Some(&Visit::Open) {
-                return Some(self.cycle_to(next));
+            match self.visits.get(next) {
+                Some(Visit::Open(_)) => return Some(self.cycle_to(next)),
+                Some(Visit::Done(length)) => self.lengthen(current, *length),
+                Some(Visit::Not) | None => self.enter(next),
             }
-            self.enter(next);
         }
         None
     }
@@ -92,12 +97,30 @@ impl Search<'_> {
         if self.visits.get(node) != Some(&Visit::Not) {
             return;
         }
-        self.set(node, Visit::Open);
+        self.set(node, Visit::Open(0));
         let uses = self.nodes.get(node).map_or(&[][..], |node| &node.uses);
         let is_used = |other: &Node| uses.iter().any(|path| names::touches(&other.path, path));
         let successors = self.nodes.iter().enumerate().filter(|(_, other)| is_used(other));
         let successors = successors.map(|(index, _)| index).collect();
         self.open.push((node, successors));
+    }
+
+    fn leave(&mut self, node: usize) {
+        self.open.pop();
+        if let Some(Visit::Open(below)) = self.visits.get(node).copied() {
+            let length = below + 1;
+            self.set(node, Visit::Done(length));
+            self.longest = self.longest.max(length);
+            if let Some((parent, _)) = self.open.last() {
+                self.lengthen(*parent, length);
+            }
+        }
+    }
+
+    fn lengthen(&mut self, node: usize, below: usize) {
+        if let Some(Visit::Open(known)) = self.visits.get_mut(node) {
+            *known = below.max(*known);
+        }
     }
 
     fn set(&mut self, node: usize, visit: Visit) {

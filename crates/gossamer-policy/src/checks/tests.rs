@@ -99,6 +99,14 @@ fn recursion_is_told_with_its_path() {
 }
 
 #[test]
+fn the_longest_chain_of_rules_is_known() {
+    let depth = |rules: &str| router(rules).unwrap().depth;
+    assert_eq!(depth("output := {}"), 1);
+    assert_eq!(depth("output := {\"x\": a, \"y\": c}\na := b\nb := c\nc := 1"), 4);
+    assert_eq!(depth("c := 1\nb := c\na := b\nz := a\noutput := {\"x\": c}"), 4);
+}
+
+#[test]
 fn recursion_hides_nowhere() {
     let rules = [
         "output := output",
