@@ -17,11 +17,13 @@ use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use asking::{Round, Strangers};
+use crate::log::Chain;
+use asking::{Patience, Round, Strangers};
 use notes::Notes;
 
-/// Rounds of asking for a confirmation; the token expires by itself if they all fail.
-const CONFIRM_ROUNDS_MAX: u32 = 3;
+/// For what the node can do without: a confirmation, as the token expires by itself; another mesh of the
+/// same name, as it has a certificate.
+const A_FEW_ROUNDS: Patience = Patience::Rounds(3);
 
 /// Why a node has no identity. What it had stored is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,8 @@ pub enum JoinError {
     OtherMesh { stored: MeshName, token: MeshName },
     #[error("the core refused")]
     Refused(#[source] Refusal),
+    #[error("no core answered")]
+    Unanswered,
     #[error("the core's answer is malformed")]
     Answer(#[from] InvalidMessage),
     #[error("the core certified something else than the token grants")]
@@ -65,10 +69,16 @@ pub enum JoinError {
 pub async fn join(directory: &Path, token: Option<&JoinToken>) -> Result<Identity, JoinError> {
     let notes = Notes::new(directory);
     let at = directory.to_owned();
-    match (blocking(move || Ok(Identity::load(&at)?)).await?, token) {
-        (Some(identity), token) => resume(&notes, identity, token).await,
-        (None, Some(token)) => enter(&notes, token).await,
-        (None, None) => Err(JoinError::NoToken),
+    match (blocking(move || Ok(Identity::load(&at)?)).await, token) {
+        (Ok(Some(identity)), token) => resume(&notes, identity, token).await,
+        (Ok(None), Some(token)) => enter(&notes, token, Patience::Endless).await,
+        (Ok(None), None) => Err(JoinError::NoToken),
+        // As a crash leaves them while a node moves to a mesh that was made anew.
+        (Err(JoinError::Load(LoadError::Invalid(error))), Some(token)) => {
+            warn!(error = %Chain(&error), "The stored certificates do not fit together, joining with the token");
+            enter(&notes, token, Patience::Endless).await
+        }
+        (Err(error), _) => Err(error),
     }
 }
 
@@ -80,16 +90,26 @@ async fn resume(notes: &Notes, identity: Identity, token: Option<&JoinToken>) ->
     {
         return Err(JoinError::OtherMesh { stored: identity.id().mesh, token: token.mesh().clone() });
     }
+    if let Some(token) = token
+        && !identity.pins().contains(&token.pin())
+    {
+        match enter(notes, token, A_FEW_ROUNDS).await {
+            Err(JoinError::Refused(_) | JoinError::Unanswered) => {
+                warn!("The token is for other roots and helps no longer, keeping the stored certificate");
+            }
+            outcome => return outcome,
+        }
+    }
     match (Renewal::stored(identity.validity(), 0.0).next(OffsetDateTime::now_utc()), token) {
         (Step::Wait(_) | Step::Renew, _) => {}
         (Step::Reattest, token) => match (come_back(notes, &identity).await, token) {
             (Err(JoinError::Refused(refusal)), Some(token)) => {
                 warn!(%refusal, "The old certificate does not help, trying the token");
-                return enter(notes, token).await;
+                return enter(notes, token, Patience::Endless).await;
             }
             (outcome, _) => outcome?,
         },
-        (Step::Rejoin, Some(token)) => return enter(notes, token).await,
+        (Step::Rejoin, Some(token)) => return enter(notes, token, Patience::Endless).await,
         (Step::Rejoin, None) => return Err(JoinError::Ended),
     }
     settle(notes, &identity, token).await?;
@@ -110,7 +130,7 @@ async fn come_back(notes: &Notes, identity: &Identity) -> Result<(), JoinError> 
     warn!(ended = %identity.validity().not_after, "The certificate has ended, coming back with the stored key");
     let strangers = Strangers::to(notes.issuers()?, identity.pins())?;
     let request = identity.reattest_request()?.encode();
-    let answer = strangers.ask(method::REATTEST, &request).await.map_err(JoinError::Refused)?;
+    let answer = strangers.ask(Patience::Endless, method::REATTEST, &request).await.answer()?;
     renewed(notes, identity, &answer).await
 }
 
@@ -126,7 +146,7 @@ pub(crate) async fn renewed(notes: &Notes, identity: &Identity, answer: &[u8]) -
 
 // === with a token ===
 
-async fn enter(notes: &Notes, token: &JoinToken) -> Result<Identity, JoinError> {
+async fn enter(notes: &Notes, token: &JoinToken, patience: Patience) -> Result<Identity, JoinError> {
     let directory = notes.directory().to_owned();
     let key = blocking(move || Ok(NodeKey::load_or_create(&directory)?)).await?;
     let request = JoinRequest {
@@ -136,7 +156,7 @@ async fn enter(notes: &Notes, token: &JoinToken) -> Result<Identity, JoinError> 
     };
     let strangers = Strangers::to(token.cores().to_vec(), vec![token.pin()])?;
     info!(mesh = %token.mesh(), node = %key.node(), token = %token.id(), "Joining");
-    let answer = strangers.ask(method::JOIN, &request.encode()).await.map_err(JoinError::Refused)?;
+    let answer = strangers.ask(patience, method::JOIN, &request.encode()).await.answer()?;
     let response = JoinResponse::decode(&answer)?;
     let identity = admitted(key, token, &response)?;
 
@@ -170,7 +190,7 @@ async fn confirm(notes: &Notes, identity: &Identity, token: &JoinToken) -> Resul
         certificate_digest: identity.peer().certificate,
     };
     let strangers = Strangers::to(token.cores().to_vec(), vec![token.pin()])?;
-    match strangers.ask_for(CONFIRM_ROUNDS_MAX, method::CONFIRM, &request.encode()).await {
+    match strangers.ask(A_FEW_ROUNDS, method::CONFIRM, &request.encode()).await {
         Round::Answered(_) => {}
         Round::Refused(refusal) => warn!(%refusal, "The token could not be burnt"),
         Round::Unanswered => {

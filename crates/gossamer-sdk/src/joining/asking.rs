@@ -28,7 +28,14 @@ pub(crate) struct Strangers {
     tls: Vec<Arc<ClientConfig>>,
 }
 
-/// What came of asking every core once.
+/// For how long to ask while nobody answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    Endless,
+    Rounds(u32),
+}
+
+/// What came of asking every core.
 #[derive(Debug)]
 pub(crate) enum Round {
     Answered(Bytes),
@@ -36,6 +43,18 @@ pub(crate) enum Round {
     Refused(Refusal),
     /// Somebody may answer later.
     Unanswered,
+}
+
+// === impl Round ===
+
+impl Round {
+    pub(crate) fn answer(self) -> Result<Bytes, JoinError> {
+        match self {
+            Self::Answered(answer) => Ok(answer),
+            Self::Refused(refusal) => Err(JoinError::Refused(refusal)),
+            Self::Unanswered => Err(JoinError::Unanswered),
+        }
+    }
 }
 
 // === impl Strangers ===
@@ -49,30 +68,19 @@ impl Strangers {
         Ok(Self { addresses, tls: tls.collect::<Result<_, _>>()? })
     }
 
-    /// Asks until there is an answer or nothing to hope for.
-    pub(crate) async fn ask(&self, method: &str, request: &Bytes) -> Result<Bytes, Refusal> {
-        let mut wait = WAIT_FIRST;
+    /// Asks until there is an answer, nothing to hope for, or no more patience.
+    pub(crate) async fn ask(&self, patience: Patience, method: &str, request: &Bytes) -> Round {
+        let (mut wait, mut rounds) = (WAIT_FIRST, 1);
         loop {
-            match self.round(method, request).await {
-                Round::Answered(answer) => return Ok(answer),
-                Round::Refused(refusal) => return Err(refusal),
-                Round::Unanswered => sleep(wait).await,
+            let round = self.round(method, request).await;
+            match (&round, patience) {
+                (Round::Answered(_) | Round::Refused(_), _) => return round,
+                (Round::Unanswered, Patience::Rounds(most)) if rounds >= most => return round,
+                (Round::Unanswered, Patience::Rounds(_) | Patience::Endless) => sleep(wait).await,
             }
             wait = (wait * 2).min(WAIT_LAST);
+            rounds = rounds.saturating_add(1);
         }
-    }
-
-    /// Asks at most `rounds` times.
-    pub(crate) async fn ask_for(&self, rounds: u32, method: &str, request: &Bytes) -> Round {
-        let mut wait = WAIT_FIRST;
-        for _ in 1..rounds {
-            match self.round(method, request).await {
-                Round::Unanswered => sleep(wait).await,
-                settled @ (Round::Answered(_) | Round::Refused(_)) => return settled,
-            }
-            wait = (wait * 2).min(WAIT_LAST);
-        }
-        self.round(method, request).await
     }
 
     /// Asks every core once, until one answers.

@@ -82,7 +82,8 @@ async fn a_core_that_does_not_answer_is_passed_over() {
         secret: token.secret().reveal(),
         csr: NodeKey::generate().unwrap().signing_request().unwrap().into(),
     };
-    assert!(strangers.ask(method::JOIN, &request.encode()).await.is_ok());
+    let answered = strangers.ask(Patience::Endless, method::JOIN, &request.encode()).await;
+    assert!(matches!(answered, Round::Answered(_)));
 }
 
 #[tokio::test]
@@ -92,6 +93,33 @@ async fn a_token_for_another_mesh_is_refused_before_anybody_is_asked() {
     let pin = issuer.token(yum()).pin();
     let foreign = JoinToken::new(vec![issuer.address()], "prod".parse().unwrap(), pin, yum()).unwrap();
     assert!(matches!(join(home.path(), Some(&foreign)).await, Err(JoinError::OtherMesh { .. })));
+}
+
+#[tokio::test]
+async fn a_mesh_that_was_made_anew_under_its_old_name_is_joined_with_its_token() {
+    let (old, new) = (TestIssuer::start().await, TestIssuer::start().await);
+    let home = tempfile::tempdir().unwrap();
+    let before = join(home.path(), Some(&old.token(yum()))).await.unwrap();
+    let token = new.token(yum());
+    let after = join(home.path(), Some(&token)).await.unwrap();
+    assert_eq!(after.id(), before.id());
+    assert_eq!(after.roots(), new.authority().roots());
+
+    let kept = join(home.path(), Some(&token)).await.unwrap();
+    assert_eq!(kept.peer(), after.peer());
+}
+
+#[tokio::test]
+async fn certificates_that_do_not_fit_together_are_replaced_by_joining_again() {
+    let (old, new) = (TestIssuer::start().await, TestIssuer::start().await);
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    join(home.path(), Some(&old.token(yum()))).await.unwrap();
+    join(other.path(), Some(&new.token(yum()))).await.unwrap();
+    std::fs::copy(other.path().join("roots.pem"), home.path().join("roots.pem")).unwrap();
+
+    assert!(matches!(join(home.path(), None).await, Err(JoinError::Load(_))));
+    let joined = join(home.path(), Some(&new.token(yum()))).await.unwrap();
+    assert_eq!(joined.roots(), new.authority().roots());
 }
 
 #[tokio::test]
