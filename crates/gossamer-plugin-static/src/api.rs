@@ -33,9 +33,7 @@ type Plugin = State<Arc<Static>>;
 
 async fn delete_repository(State(plugin): Plugin, parameters: Parameters) -> Result<Answer, ApiError> {
     let repository = parameters.repository()?;
-    let name = repository.to_string();
-    let some = plugin.context.database.read(move |c| table::list(c, &name, None, 1)).await?;
-    if !some.is_empty() && !parameters.delete_files() {
+    if !parameters.delete_files() && plugin.has_files(&repository).await? {
         return Err(ApiError::FailedPrecondition(format!(
             "{repository} has files and delete_files is not set"
         )));
@@ -71,7 +69,7 @@ async fn delete_file(State(plugin): Plugin, parameters: Parameters) -> Result<An
     let (repository, tag) = (parameters.repository()?, parameters.tag()?);
     let missing = || ApiError::NotFound(format!("tag {tag}"));
     let parsed = tag.parse().map_err(|_| missing())?;
-    if plugin.remove_tag(&repository, &parsed).await? { Ok(Answer(json!({}))) } else { Err(missing()) }
+    if plugin.remove_tag(&repository, parsed).await? { Ok(Answer(json!({}))) } else { Err(missing()) }
 }
 
 async fn list(State(plugin): Plugin, parameters: Parameters) -> Result<Answer, ApiError> {

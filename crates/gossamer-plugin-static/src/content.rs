@@ -58,7 +58,7 @@ async fn put_file(State(plugin): Plugin, Path(path): Path<String>, body: Body) -
 
 async fn delete_file(State(plugin): Plugin, Path(path): Path<String>) -> Result<StatusCode, ApiError> {
     let (repository, name) = file_path(&path)?;
-    if plugin.remove_tag(&repository, &tag(&name)?).await? {
+    if plugin.remove_tag(&repository, tag(&name)?).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::NotFound(format!("file {:?}", name.as_str())))

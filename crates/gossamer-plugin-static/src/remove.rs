@@ -1,8 +1,9 @@
 //! Removing files, and not answering before the listing shows it.
 
+use std::future::ready;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use gossamer_sdk::{Deleted, Digest, Tag};
 
 use crate::answer::ApiError;
@@ -11,15 +12,15 @@ use crate::plugin::Static;
 use crate::repository::Repository;
 use crate::table;
 
-/// Manifests of one repository that are deleted at the same time.
-const DELETES_MAX: usize = 16;
+/// Files of one repository that are removed at the same time.
+const REMOVALS_MAX: usize = 16;
 
 /// How long an answer waits for the event of its own delete.
 const LISTED_MAX: Duration = Duration::from_secs(30);
 
 impl Static {
     /// Removes the file at `tag`, for good; false if there is none.
-    pub(crate) async fn remove_tag(&self, repository: &Repository, tag: &Tag) -> Result<bool, ApiError> {
+    pub(crate) async fn remove_tag(&self, repository: &Repository, tag: Tag) -> Result<bool, ApiError> {
         let reference = tag.clone().into();
         if let Some((manifest, _)) = self.context.registry.manifest(repository.files(), &reference).await? {
             self.remove_manifest(repository, manifest).await?;
@@ -36,15 +37,24 @@ impl Static {
         }
     }
 
-    /// Removes every file of a repository, and its log.
+    /// Whether there is any file, listed already or not.
+    pub(crate) async fn has_files(&self, repository: &Repository) -> Result<bool, ApiError> {
+        let name = repository.to_string();
+        let listed = self.context.database.read(move |c| table::list(c, &name, None, 1)).await?;
+        Ok(!listed.is_empty() || !self.context.registry.tags(repository.files()).await?.is_empty())
+    }
+
+    /// Removes every file of a repository, those that are not listed yet too, and its log.
     pub(crate) async fn remove_all(&self, repository: &Repository) -> Result<(), ApiError> {
         let name = repository.to_string();
         let manifests = self.context.database.read(move |c| table::manifests(c, &name)).await?;
-        stream::iter(manifests)
-            .map(|manifest| self.remove_manifest(repository, manifest))
-            .buffer_unordered(DELETES_MAX)
-            .try_collect::<()>()
-            .await?;
+        let removals = manifests.into_iter().map(|manifest| self.remove_manifest(repository, manifest));
+        stream::iter(removals).buffer_unordered(REMOVALS_MAX).try_collect::<()>().await?;
+
+        let unlisted = self.context.registry.tags(repository.files()).await?;
+        let removals = unlisted.into_iter().map(|tag| self.remove_tag(repository, tag));
+        stream::iter(removals).buffer_unordered(REMOVALS_MAX).try_for_each(|_| ready(Ok(()))).await?;
+
         let name = repository.to_string();
         Ok(self.context.database.write(move |c| table::clear_log(c, &name)).await?)
     }

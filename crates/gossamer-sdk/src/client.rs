@@ -11,8 +11,9 @@ use gossamer_events::Sequence;
 use gossamer_identity::Identity;
 use gossamer_oci::{Digest, InvalidManifest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use gossamer_wire::NodeId;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{Request, Response, StatusCode};
+use serde::Deserialize;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
@@ -34,6 +35,12 @@ const ROUNDS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(250), Durat
 
 /// What is read of a refusal, in bytes: its text goes into our error.
 const REFUSAL_BYTES_MAX: usize = 16 * 1024;
+
+/// Tags in one answer of the registry.
+const TAGS_PAGE: usize = 1000;
+
+/// The longest answer with so many tags, each of 128 bytes, two quotes and a comma.
+const TAGS_BYTES_MAX: usize = TAGS_PAGE * 131 + 1024;
 
 /// The number of the event that a change of the registry made, on the answer to that change.
 const SEQUENCE_HEADER: &str = "gossamer-sequence";
@@ -100,6 +107,11 @@ pub enum ClientError {
     Content,
 }
 
+#[derive(Deserialize)]
+struct TagList {
+    tags: Vec<String>,
+}
+
 // === impl RegistryClient ===
 
 impl RegistryClient {
@@ -141,6 +153,29 @@ impl RegistryClient {
             }
         };
         Ok(Some((digest, Manifest::parse(&content, media_type.as_ref())?)))
+    }
+
+    /// Every tag of a repository, in the registry's order. None of a repository that is not there.
+    pub async fn tags(&self, repository: &RepositoryName) -> Result<Vec<Tag>, ClientError> {
+        let mut tags: Vec<Tag> = Vec::new();
+        loop {
+            let last = tags.last().map(|tag| format!("&last={tag}")).unwrap_or_default();
+            let path = format!("/v2/{repository}/tags/list?n={TAGS_PAGE}{last}");
+            let ask = || Request::get(&path).body(Body::empty());
+            let Some(answer) = found(self.ask(ask).await?).await? else { return Ok(tags) };
+            let is_last = !answer.headers().contains_key(LINK);
+            let page = read(answer, TAGS_BYTES_MAX).await?;
+            let TagList { tags: page } =
+                serde_json::from_slice(&page).map_err(|_| ClientError::Nonsense("it is no list of tags"))?;
+            let parsed = page.iter().map(|tag| tag.parse());
+            let before = tags.len();
+            tags.extend(
+                parsed.collect::<Result<Vec<_>, _>>().map_err(|_| ClientError::Nonsense("a tag is none"))?,
+            );
+            if is_last || tags.len() == before {
+                return Ok(tags);
+            }
+        }
     }
 
     /// Deletes a manifest and every tag that points at it.

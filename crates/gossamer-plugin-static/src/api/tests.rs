@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::Static;
+use crate::event::tests::manifest;
 use crate::repository::FileName;
 use registry::Registry;
 
@@ -106,6 +107,18 @@ async fn a_repository_with_files_is_deleted_only_if_that_is_said() {
     assert!(plugin.names().await.is_empty());
     assert!(plugin.registry.is_empty());
     assert_eq!(plugin.api(Method::DELETE, "/repository", whole).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn deleting_a_repository_takes_what_is_not_listed_yet() {
+    let plugin = Plugin::start().await;
+    plugin.registry.keep_unannounced(&format!("{DOCS}/files"), "late", manifest("late.txt", "late"));
+    assert!(plugin.names().await.is_empty());
+    let docs = json!({ "repository": DOCS });
+    assert_eq!(plugin.api(Method::DELETE, "/repository", docs).await.0, StatusCode::BAD_REQUEST);
+    let whole = json!({ "repository": DOCS, "delete_files": true });
+    assert_eq!(plugin.api(Method::DELETE, "/repository", whole).await.0, StatusCode::OK);
+    assert!(plugin.registry.is_empty());
 }
 
 #[tokio::test]

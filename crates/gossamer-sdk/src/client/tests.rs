@@ -33,6 +33,13 @@ fn registry(log: Log) -> Router {
             ("PUT", false) => (StatusCode::CREATED, [("gossamer-sequence", "17")]).into_response(),
             ("DELETE", false) if path.contains("sha256:e3b0") => StatusCode::NOT_FOUND.into_response(),
             ("DELETE", _) => StatusCode::ACCEPTED.into_response(),
+            ("GET", _) if path.ends_with("/tags/list") && query.contains("last=") => {
+                r#"{"name":"a","tags":["c"]}"#.into_response()
+            }
+            ("GET", _) if path.ends_with("/tags/list") => {
+                ([(header::LINK, "</next>; rel=\"next\"")], r#"{"name":"a","tags":["a","b"]}"#)
+                    .into_response()
+            }
             _ => (StatusCode::FORBIDDEN, "no").into_response(),
         }
     };
@@ -98,6 +105,13 @@ async fn a_delete_tells_gone_from_never_there() {
     assert_eq!(there, Deleted::Now(None));
     let not_there = client.delete_manifest(&repository, &Digest::sha256(b"")).await.unwrap();
     assert_eq!(not_there, Deleted::Before);
+}
+
+#[tokio::test]
+async fn tags_are_read_to_the_last_page() {
+    let client = RegistryClient::in_process(registry(Log::default()));
+    let tags = client.tags(&"a".parse().unwrap()).await.unwrap();
+    assert_eq!(tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
 #[tokio::test]

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use axum::{Json, Router};
 use bytes::Bytes;
 use gossamer_sdk::{Action, Digest, Event, Sequence, testing};
+use serde_json::json;
 
 use crate::event::tests::event;
 
@@ -32,6 +33,12 @@ struct Contents {
 impl Registry {
     pub(super) fn router(&self) -> Router {
         Router::new().route("/v2/{*path}", any(answer)).with_state(self.clone())
+    }
+
+    /// Keeps a manifest of which the plugin has not been told.
+    pub(super) fn keep_unannounced(&self, repository: &str, tag: &str, manifest: String) {
+        let key = (repository.to_owned(), tag.to_owned());
+        self.state.lock().unwrap().manifests.insert(key, manifest.into());
     }
 
     /// From now on, `plugin` hears of every change.
@@ -81,6 +88,13 @@ impl Registry {
         }
     }
 
+    fn tags(&self, repository: &str) -> Response {
+        let state = self.state.lock().unwrap();
+        let tags: Vec<_> =
+            state.manifests.keys().filter(|(name, _)| name == repository).map(|(_, tag)| tag).collect();
+        Json(json!({ "name": repository, "tags": tags })).into_response()
+    }
+
     async fn delete(&self, repository: &str, digest: &str) -> Response {
         let at = |manifest: &Bytes| Digest::sha256(manifest).to_string() == digest;
         let found = {
@@ -104,6 +118,9 @@ async fn answer(State(registry): State<Registry>, Path(path): Path<String>, requ
             Method::DELETE => registry.delete(repository, reference).await,
             _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
         };
+    }
+    if let Some(repository) = path.strip_suffix("/tags/list") {
+        return registry.tags(repository);
     }
     let request_query = request.uri().query().map(str::to_owned);
     to_bytes(request.into_body(), usize::MAX).await.unwrap();
