@@ -52,14 +52,18 @@ async fn logs(State(plugin): Plugin, parameters: Parameters) -> Result<Answer, A
 }
 
 async fn file_by_tag(State(plugin): Plugin, parameters: Parameters) -> Result<Answer, ApiError> {
-    let (name, tag) = (parameters.repository()?.to_string(), parameters.tag()?);
+    let (repository, tag) = (parameters.repository()?, parameters.tag()?);
+    plugin.catch_up(&repository).await;
+    let name = repository.to_string();
     let missing = ApiError::NotFound(format!("tag {tag}"));
     let found = plugin.context.database.read(move |c| table::by_tag(c, &name, &tag)).await?;
     Ok(Answer(json!({ "repository_file": RepositoryFile::from(found.ok_or(missing)?) })))
 }
 
 async fn file_by_name(State(plugin): Plugin, parameters: Parameters) -> Result<Answer, ApiError> {
-    let (name, file) = (parameters.repository()?.to_string(), parameters.name()?);
+    let (repository, file) = (parameters.repository()?, parameters.name()?);
+    plugin.catch_up(&repository).await;
+    let name = repository.to_string();
     let missing = ApiError::NotFound(format!("file {:?}", file.as_str()));
     let found = plugin.context.database.read(move |c| table::by_name(c, &name, file.as_str())).await?;
     Ok(Answer(json!({ "repository_file": RepositoryFile::from(found.ok_or(missing)?) })))
@@ -89,6 +93,7 @@ impl Static {
         repository: &Repository,
         page: &Page,
     ) -> Result<(Vec<RepositoryFile>, Option<String>), ApiError> {
+        self.catch_up(repository).await;
         let (name, after, limit) = (repository.to_string(), page.after_file()?, page.limit());
         let files = self.context.database.read(move |c| table::list(c, &name, after.as_ref(), limit)).await?;
         let next = next_token(&files, limit, |file| {

@@ -53,7 +53,8 @@ pub(crate) fn change(event: &Event) -> Option<(Repository, Change)> {
 }
 
 fn put(event: &Event, tag: &Tag) -> Change {
-    match file(event, tag) {
+    let manifest = gossamer_sdk::manifest_of(event).map_err(|error| error.to_string());
+    match manifest.and_then(|manifest| file(&manifest, event.digest, tag, event.time)) {
         Ok(file) => Change::Put(file),
         Err(reason) => Change::Log {
             time: event.time,
@@ -62,19 +63,24 @@ fn put(event: &Event, tag: &Tag) -> Change {
     }
 }
 
-fn file(event: &Event, tag: &Tag) -> Result<File, String> {
-    let manifest = gossamer_sdk::manifest_of(event).map_err(|error| error.to_string())?;
-    let layer = file_layer(&manifest).ok_or("it has no layer with a file")?;
+/// The file that `tag` makes of a manifest, or why it is none.
+pub(crate) fn file(
+    manifest: &Manifest,
+    digest: Digest,
+    tag: &Tag,
+    uploaded: OffsetDateTime,
+) -> Result<File, String> {
+    let layer = file_layer(manifest).ok_or("it has no layer with a file")?;
     let title = layer.annotations.get(TITLE).ok_or("its layer has no title")?;
     // Whoever pushes may have written a path; only its last component is the name.
     let (_, name) = title.rsplit_once('/').unwrap_or(("", title));
     let name: FileName = name.parse().map_err(|error| format!("its title is no name: {error}"))?;
     Ok(File {
         tag: tag.clone(),
-        manifest: event.digest,
+        manifest: digest,
         id: layer.digest,
         name: name.as_str().to_owned(),
-        uploaded: event.time,
+        uploaded,
         size: layer.size,
     })
 }

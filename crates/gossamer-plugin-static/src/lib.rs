@@ -2,6 +2,7 @@
 
 mod answer;
 mod api;
+mod catchup;
 mod content;
 mod event;
 mod parameters;

@@ -1,9 +1,10 @@
 //! The plugin: what it declares and how its parts fit together.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use gossamer_sdk::{Context, Effect, Event, Plugin, PluginError, Policy, Retry};
+use gossamer_sdk::{Context, Effect, Epoch, Event, Plugin, PluginError, Policy, Retry};
 
 use crate::{api, content, event, table};
 
@@ -17,6 +18,8 @@ pub(crate) const FILE_TYPE: &str = "application/vnd.ciq.static.v1.file";
 #[derive(Debug)]
 pub struct Static {
     pub(crate) context: Context,
+    /// Repositories whose list is what the registry has, as of which set of instances.
+    pub(crate) in_step: Mutex<HashMap<String, Epoch>>,
 }
 
 impl Plugin for Static {
@@ -33,7 +36,7 @@ impl Plugin for Static {
 
     async fn start(context: Context) -> Result<Self, PluginError> {
         context.database.write(table::create).await?;
-        Ok(Self { context })
+        Ok(Self { context, in_step: Mutex::default() })
     }
 
     fn router(self: Arc<Self>) -> Router {

@@ -49,6 +49,14 @@ pub(crate) struct LogEntry {
     pub(crate) message: String,
 }
 
+/// What the registry has at a tag, and what the table had before it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Correction {
+    pub(crate) tag: Tag,
+    pub(crate) known: Option<Digest>,
+    pub(crate) file: Option<File>,
+}
+
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)
 }
@@ -143,6 +151,32 @@ pub(crate) fn list(
     statement.query_map(params![repository, name, tag, limit], read_file)?.collect()
 }
 
+/// Every tag of a repository and the manifest it is at.
+pub(crate) fn tags(connection: &Connection, repository: &str) -> rusqlite::Result<Vec<(Tag, Digest)>> {
+    let mut statement = connection.prepare_cached("SELECT tag, manifest FROM files WHERE repository = ?1")?;
+    statement.query_map([repository], |row| Ok((parsed(row, 0)?, parsed(row, 1)?)))?.collect()
+}
+
+/// Corrects a row, unless an event has changed it since: the event knows better.
+pub(crate) fn correct(
+    connection: &Connection,
+    repository: &str,
+    correction: &Correction,
+) -> rusqlite::Result<()> {
+    let Correction { tag, known, file } = correction;
+    let present = by_tag(connection, repository, tag.as_str())?.map(|file| file.manifest);
+    if present != *known {
+        return Ok(());
+    }
+    match file {
+        Some(file) => put(connection, repository, file),
+        None => {
+            let delete = "DELETE FROM files WHERE repository = ?1 AND tag = ?2";
+            connection.prepare_cached(delete)?.execute([repository, tag.as_str()]).map(drop)
+        }
+    }
+}
+
 /// Every manifest that a file of the repository is at.
 pub(crate) fn manifests(connection: &Connection, repository: &str) -> rusqlite::Result<Vec<Digest>> {
     let select = "SELECT DISTINCT manifest FROM files WHERE repository = ?1";
@@ -163,6 +197,16 @@ pub(crate) fn logs(
     let read = |row: &Row<'_>| Ok(LogEntry { entry: row.get(0)?, time: time(row, 1)?, message: row.get(2)? });
     statement.query_map(params![repository, after, limit], read)?.collect()
 }
+
+// === impl Correction ===
+
+impl Correction {
+    pub(crate) fn is_needed(&self) -> bool {
+        self.known != self.file.as_ref().map(|file| file.manifest)
+    }
+}
+
+// === rows ===
 
 fn read_file(row: &Row<'_>) -> rusqlite::Result<File> {
     Ok(File {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gossamer_wire::NodeId;
 
-use crate::{Database, Inbox, RegistryClient};
+use crate::{Database, Inbox, Instances, RegistryClient};
 
 /// What a plugin is given when it starts. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Context {
     pub inbox: Inbox,
     /// SQLite, for the plugin's own tables; their names must not begin with `inbox_`.
     pub database: Database,
+    /// The instances of this plugin, to notice that owners have changed.
+    pub instances: Instances,
     /// A directory of the plugin's own, which is there and survives restarts.
     pub directory: PathBuf,
 }

@@ -24,7 +24,9 @@ use crate::joining::{self, notes::Notes};
 use crate::listener::Listener;
 use crate::log::{self, Chain};
 use crate::plugin::PluginError;
-use crate::{Context, Database, DatabaseError, Inbox, Options, Plugin, RegistryClient, renewing, service};
+use crate::{
+    Context, Database, DatabaseError, Inbox, Instances, Options, Plugin, RegistryClient, renewing, service,
+};
 
 /// How long requests and handlers may take to end, once the plugin has said that it leaves.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -165,6 +167,7 @@ async fn serve<P: Plugin>(
         registry,
         inbox: inbox.clone(),
         database: database.clone(),
+        instances: Instances::of(cluster.clone(), identity.id().role),
         directory: home.plugin()?,
     };
     let plugin = Arc::new(P::start(context).await.map_err(RunError::Plugin)?);

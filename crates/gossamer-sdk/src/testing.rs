@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use crate::inbox::Lanes;
 use crate::plugin::PluginError;
-use crate::{Context, Database, Inbox, Plugin, RegistryClient, WaitError, runner, service};
+use crate::{Context, Database, Inbox, Instances, Plugin, RegistryClient, WaitError, runner, service};
 
 /// How long a test waits for an event; far more than any handler in a test should need.
 const HANDLED_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +42,7 @@ impl InProcess {
             registry: RegistryClient::in_process(registry),
             inbox: inbox.clone(),
             database: database.clone(),
+            instances: Instances::alone(),
             directory: directory.to_owned(),
         };
         let plugin = Arc::new(P::start(context).await?);

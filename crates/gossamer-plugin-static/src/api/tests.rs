@@ -113,12 +113,22 @@ async fn a_repository_with_files_is_deleted_only_if_that_is_said() {
 async fn deleting_a_repository_takes_what_is_not_listed_yet() {
     let plugin = Plugin::start().await;
     plugin.registry.keep_unannounced(&format!("{DOCS}/files"), "late", manifest("late.txt", "late"));
-    assert!(plugin.names().await.is_empty());
     let docs = json!({ "repository": DOCS });
     assert_eq!(plugin.api(Method::DELETE, "/repository", docs).await.0, StatusCode::BAD_REQUEST);
     let whole = json!({ "repository": DOCS, "delete_files": true });
     assert_eq!(plugin.api(Method::DELETE, "/repository", whole).await.0, StatusCode::OK);
     assert!(plugin.registry.is_empty());
+}
+
+#[tokio::test]
+async fn what_another_instance_was_told_is_listed_all_the_same() {
+    let plugin = Plugin::start().await;
+    let files = format!("{DOCS}/files");
+    plugin.registry.keep_unannounced(&files, &tag("other.txt"), manifest("other.txt", "other"));
+    plugin.registry.keep_unannounced(&files, "no-file", manifest("", ""));
+    assert_eq!(plugin.names().await, ["other.txt"]);
+    let by_name = json!({ "repository": DOCS, "name": "other.txt" });
+    assert_eq!(plugin.api(Method::GET, "/repository/file:byname", by_name).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

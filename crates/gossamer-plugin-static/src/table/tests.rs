@@ -3,7 +3,7 @@
 use gossamer_sdk::{Action, Event};
 use rusqlite::Connection;
 
-use super::{After, apply, by_name, by_tag, create, list, logs};
+use super::{After, Correction, apply, by_name, by_tag, correct, create, list, logs};
 use crate::event::change;
 use crate::event::tests::{event, manifest};
 
@@ -69,6 +69,20 @@ fn events_may_come_again() {
     for _ in 0..2 {
         table.see(&delete("hello.txt", "hello"));
     }
+    assert!(table.names().is_empty());
+}
+
+#[test]
+fn a_correction_gives_way_to_an_event() {
+    let table = Table::new();
+    table.see(&put("t", "hello.txt", "old"));
+    let old = by_tag(&table.0, DOCS, "t").unwrap().unwrap();
+    let gone = Correction { tag: old.tag.clone(), known: Some(old.manifest), file: None };
+    table.see(&put("t", "hello.txt", "new"));
+    correct(&table.0, DOCS, &gone).unwrap();
+    assert_eq!(table.names(), ["hello.txt"]);
+    let new = by_tag(&table.0, DOCS, "t").unwrap().unwrap();
+    correct(&table.0, DOCS, &Correction { known: Some(new.manifest), ..gone }).unwrap();
     assert!(table.names().is_empty());
 }
 
