@@ -20,8 +20,8 @@ use gossamer_wire::NodeId;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use self::host::Host;
-pub use self::network::Network;
 use self::network::Cuts;
+pub use self::network::Network;
 pub use self::seeds::Seeds;
 
 /// How late a timer may run: a busy machine.
@@ -54,7 +54,7 @@ struct Event {
 
 enum What {
     Wake,
-    Input(Input),
+    Input(Box<Input>),
 }
 
 // === impl Sim ===
@@ -126,7 +126,7 @@ impl Sim {
         self.hosts[host].kill();
         for peer in 0..self.len() {
             if peer != host && !self.cuts.separate(host, peer) {
-                self.deliver(host, peer, What::Input(Input::Departed(node)));
+                self.deliver(host, peer, Input::Departed(node));
             }
         }
     }
@@ -209,7 +209,7 @@ impl Sim {
         if self.hosts[event.host].run == event.run {
             match event.what {
                 What::Wake => self.hosts[event.host].wake = None,
-                What::Input(input) => self.input(event.host, input),
+                What::Input(input) => self.input(event.host, *input),
             }
             self.expire(event.host);
         }
@@ -234,7 +234,7 @@ impl Sim {
                     let lost = self.rng.random_bool(self.network.loss);
                     if let Some(peer) = self.route(host, to).filter(|_| !lost) {
                         let from = self.hosts[host].node;
-                        self.deliver(host, peer, What::Input(Input::Packet { from, bytes }));
+                        self.deliver(host, peer, Input::Packet { from, bytes });
                     }
                 }
                 Output::Letter { to, bytes } => self.post(host, to, bytes),
@@ -250,10 +250,14 @@ impl Sim {
         let (from, role) = (self.hosts[host].node, self.hosts[host].role());
         let (node, certified) = (self.hosts[peer].node, self.hosts[peer].role());
         if to.node.is_none() && self.hosts[peer].core.is_some() {
-            self.deliver(peer, host, What::Input(Input::Met { node, role: certified, dialled: Some(to.address) }));
-            self.deliver(host, peer, What::Input(Input::Met { node: from, role, dialled: None }));
+            self.deliver(
+                peer,
+                host,
+                Input::Met { node, role: certified, dialled: Some(to.address) },
+            );
+            self.deliver(host, peer, Input::Met { node: from, role, dialled: None });
         }
-        self.deliver(host, peer, What::Input(Input::Letter { from, bytes }));
+        self.deliver(host, peer, Input::Letter { from, bytes });
     }
 
     /// Who lives at an address and can be reached from here.
@@ -263,10 +267,10 @@ impl Sim {
         (expected && peer != host && !self.cuts.separate(host, peer)).then_some(peer)
     }
 
-    fn deliver(&mut self, from: usize, to: usize, what: What) {
+    fn deliver(&mut self, from: usize, to: usize, input: Input) {
         debug_assert_ne!(from, to, "seed {}: nobody writes to themselves", self.seed);
         let at = self.now + self.rng.random_range(self.network.latency.clone());
-        self.push(at, to, what);
+        self.push(at, to, What::Input(Box::new(input)));
     }
 
     fn wake(&mut self, host: usize) {

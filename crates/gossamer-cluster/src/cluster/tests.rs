@@ -155,6 +155,13 @@ fn kill((runtime, node): (Runtime, Node)) {
     drop(node);
 }
 
+/// Waits for the socket of an earlier run to close.
+async fn until_free(address: SocketAddr) {
+    while std::net::UdpSocket::bind(address).is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_seeds_is_a_cluster_of_one() {
     let [node] = Mesh::new().nodes().await;
@@ -273,7 +280,7 @@ async fn a_restart_on_the_same_address_is_taken_up_at_once() {
     two.cluster.call(id, "echo", Bytes::new()).await.unwrap();
 
     kill(third);
-    std::thread::sleep(Duration::from_millis(100)); // for the socket to close
+    until_free(address).await;
     let begin = shell::now();
     let third = start(identity, &directory, address, &seeds, 2).await;
     for node in [&one, &two] {
@@ -348,6 +355,7 @@ async fn two_that_are_their_own_seeds_still_meet() {
     let Node { identity, cluster } = one;
     cluster.leave().await;
     drop(cluster);
+    until_free(address).await;
     let one = start(identity, &mesh.path("one"), address, &[address], 2).await;
     let two = mesh.node("two", Role::Core, &[address]).await;
     one.until("the other", |view| view.get(two.id()).is_some()).await;

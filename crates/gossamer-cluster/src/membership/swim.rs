@@ -47,6 +47,14 @@ pub(super) struct Glance {
     pub(super) updates: Vec<Member<Presence>>,
 }
 
+/// What has become of the members since this was last asked.
+pub(super) struct Settled {
+    /// Members came or went.
+    pub(super) stirred: bool,
+    /// The others had given us up, or somebody was taken for us: we live on under a new presence.
+    pub(super) renewed: bool,
+}
+
 /// What became of a timer.
 pub(super) struct Expired {
     /// A probe that failed shows only at the next: the moment of our own suspicions.
@@ -136,11 +144,12 @@ impl<R: Rng> Swim<R> {
     }
 
     /// Whether members came or went. After a renewal foca starts probing only when told to look around.
-    pub(super) fn settle(&mut self) -> Result<bool, foca::Error> {
-        if std::mem::take(&mut self.around.renewed) {
+    pub(super) fn settle(&mut self) -> Result<Settled, foca::Error> {
+        let renewed = std::mem::take(&mut self.around.renewed);
+        if renewed {
             self.foca.apply_many(std::iter::empty(), false, &mut self.around)?;
         }
-        Ok(std::mem::take(&mut self.around.stirred))
+        Ok(Settled { stirred: std::mem::take(&mut self.around.stirred), renewed })
     }
 
     pub(super) fn take_packets(&mut self) -> Vec<(Presence, Bytes)> {

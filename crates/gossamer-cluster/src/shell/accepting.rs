@@ -108,7 +108,7 @@ impl<C: Calls> Hall<C> {
         match (protocol.as_deref(), quic::peer_of(&connection)) {
             (Some(alpn::JOIN), _) => answering().stranger(connection).await,
             (Some(alpn::GOSSIP), Some(peer)) => {
-                drop(self.events.send(Event::Linked(Link { peer, connection })).await);
+                drop(self.events.send(Event::Linked(Link { peer: Arc::new(peer), connection })).await);
             }
             (Some(alpn::CALL), Some(peer)) => {
                 self.pool.keep(&peer, connection.clone());

@@ -49,7 +49,7 @@ pub(super) enum Parcel {
 /// A connection under the GOSSIP protocol and who is at its other end.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
-    pub(super) peer: Peer,
+    pub(super) peer: Arc<Peer>,
     pub(super) connection: Connection,
 }
 
@@ -174,7 +174,7 @@ impl Transport {
             let tls = identity.client_config(&[alpn::GOSSIP]);
             let dialled = quic::dial(&endpoint, to.address, to.node, tls, keep_alive).await;
             meter::dialled(dialled.is_ok());
-            let result = dialled.map(|(connection, peer)| Link { peer, connection });
+            let result = dialled.map(|(connection, peer)| Link { peer: Arc::new(peer), connection });
             drop(events.send(Event::Dialled { to, result }).await);
         });
     }
