@@ -30,7 +30,13 @@ pull_is_public if not data.anonymous_pull == false
 # Pulling is public: manifests, tags, referrers, blobs, and the artifacts that plugins make of them.
 is_public if {
 	input.method in reads
-	input.path in {"/", "/v2", "/v2/", "/livez", "/readyz", "/metrics", "/api/v1/version"}
+	input.path in {"/", "/livez", "/readyz", "/metrics", "/api/v1/version"}
+}
+
+is_public if {
+	pull_is_public
+	input.method in reads
+	input.path == "/v2"
 }
 
 is_public if {

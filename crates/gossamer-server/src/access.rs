@@ -9,6 +9,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use gossamer_oci::{PluginName, RepositoryName};
 use gossamer_policy::Policies;
@@ -42,6 +43,27 @@ impl Principal {
             Self::Admin => Cow::Borrowed("admin"),
             Self::Plugin(name) => Cow::Owned(format!("plugin/{name}")),
             Self::Core => Cow::Borrowed("core"),
+        }
+    }
+}
+
+/// The text is the name of no principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a principal is anonymous, admin, core or plugin/<name>")]
+pub struct InvalidPrincipal;
+
+impl FromStr for Principal {
+    type Err = InvalidPrincipal;
+
+    fn from_str(name: &str) -> Result<Self, InvalidPrincipal> {
+        match name {
+            "anonymous" => Ok(Self::Anonymous),
+            "admin" => Ok(Self::Admin),
+            "core" => Ok(Self::Core),
+            _ => {
+                let plugin = name.strip_prefix("plugin/").ok_or(InvalidPrincipal)?;
+                plugin.parse().map(Self::Plugin).map_err(|_| InvalidPrincipal)
+            }
         }
     }
 }

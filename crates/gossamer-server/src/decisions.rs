@@ -47,6 +47,9 @@ pub struct Record {
     /// The routes that were valid then: they say why other plugins were not asked.
     #[serde(skip)]
     pub routes: Option<Arc<RouteTable>>,
+    /// What the client was told, if it got no answer from a blob or a plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The status of the answer.
     #[serde(serialize_with = "as_number")]
     pub status: http::StatusCode,

@@ -12,6 +12,7 @@ mod replicas;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::response::IntoResponse as _;
 use gossamer_policy::{Decision, Lookups, Policies};
 use gossamer_registry::Registry;
 use http::header::{self, HeaderValue};
@@ -59,7 +60,10 @@ impl Gateway {
         let mut case = Case::open(&request);
         let mut response = match self.answer(&mut case, request).await {
             Ok(response) => response,
-            Err(problem) => axum::response::IntoResponse::into_response(problem.decided(case.id())),
+            Err(problem) => {
+                case.answered(&problem);
+                problem.decided(case.id()).into_response()
+            }
         };
         if let Ok(id) = HeaderValue::from_str(case.id()) {
             response.headers_mut().insert(DECISION, id);
@@ -81,7 +85,10 @@ impl Gateway {
                 case.asked(forward::expected(&instances));
                 expected_status(&decision)
             }
-            Err(problem) => problem.status(),
+            Err(problem) => {
+                case.answered(&problem);
+                problem.status()
+            }
         };
         case.close_quietly(status)
     }

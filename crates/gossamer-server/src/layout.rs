@@ -37,6 +37,11 @@ impl Layout {
         self.root.join("cluster")
     }
 
+    /// The port of the last run, where the configuration leaves it open.
+    pub(crate) fn cluster_port(&self) -> PathBuf {
+        self.root.join("cluster.port")
+    }
+
     /// Blobs, uploads and the catalog.
     pub(crate) fn registry(&self) -> PathBuf {
         self.root.join("registry")

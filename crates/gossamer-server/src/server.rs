@@ -1,6 +1,7 @@
 //! A running core: how it comes up, where it listens, and how it stops.
 
 mod error;
+mod port;
 mod start;
 
 use std::net::SocketAddr;

@@ -92,3 +92,13 @@ async fn open_mode_lets_everybody_do_everything() {
     assert!(access.allows(&Principal::Anonymous, Action::Delete, &repository("library/alpine")));
     assert!(access.allows_everywhere(&Principal::Anonymous, Action::Administer));
 }
+
+#[test]
+fn a_principal_reads_as_it_is_written() {
+    for name in ["anonymous", "admin", "core", "plugin/yum"] {
+        assert_eq!(name.parse::<Principal>().unwrap().name(), name);
+    }
+    for name in ["", "root", "plugin/", "plugin/Yum", "plugin"] {
+        assert_eq!(name.parse::<Principal>(), Err(InvalidPrincipal), "{name:?}");
+    }
+}

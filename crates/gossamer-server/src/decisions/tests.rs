@@ -15,6 +15,7 @@ fn record(status: u16) -> Record {
         trail: None,
         replicas: Vec::new(),
         routes: None,
+        detail: None,
         status: http::StatusCode::from_u16(status).unwrap(),
         failure: None,
         micros: 0,

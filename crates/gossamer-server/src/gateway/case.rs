@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::access::Principal;
 use crate::decisions::{Chosen, DecisionId, Record, Replica};
+use crate::http::problem::Problem;
 use crate::listeners::ClientAddress;
 
 /// A decision in the making.
@@ -38,6 +39,7 @@ impl Case {
             trail: None,
             replicas: Vec::new(),
             routes: None,
+            detail: None,
             status: StatusCode::OK,
             failure: None,
             micros: 0,
@@ -69,6 +71,11 @@ impl Case {
 
     pub(super) fn asked(&mut self, replicas: Vec<Replica>) {
         self.record.replicas = replicas;
+    }
+
+    /// Keeps what the client is told.
+    pub(super) fn answered(&mut self, problem: &Problem) {
+        self.record.detail = Some(problem.detail().to_owned());
     }
 
     /// Keeps what the client is not told.

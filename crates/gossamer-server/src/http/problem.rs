@@ -41,6 +41,11 @@ impl Problem {
         self.status
     }
 
+    /// The sentence for the client.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Names the decision that led here.
     pub fn decided(mut self, id: impl Into<String>) -> Self {
         self.decision = Some(id.into());

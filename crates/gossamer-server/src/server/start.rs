@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
-use super::{Addresses, Background, Server, StartError};
+use super::{Addresses, Background, Server, StartError, port};
 use crate::access::{Access, AdminToken};
 use crate::calls::CoreCalls;
 use crate::config::Config;
@@ -139,15 +139,18 @@ impl Config {
     }
 
     async fn join(&self, ground: &Ground) -> Result<Cluster, StartError> {
+        let kept = ground.layout.cluster_port();
         let config = gossamer_cluster::Config {
-            bind: self.cluster.listen,
+            bind: port::again(&kept, self.cluster.listen),
             advertise: self.cluster.advertise,
             seeds: self.cluster.seeds.clone(),
             directory: ground.layout.cluster(),
             tuning: self.cluster.tuning.clone(),
         };
         let calls = CoreCalls { issuer: ground.issuer.clone() };
-        Ok(config.join(ground.identity.clone(), ground.record.clone(), calls).await?)
+        let cluster = config.join(ground.identity.clone(), ground.record.clone(), calls).await?;
+        port::keep(&kept, cluster.local_addr().port());
+        Ok(cluster)
     }
 
     /// Routes what was known, then follows the cluster.

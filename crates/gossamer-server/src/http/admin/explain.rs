@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use gossamer_policy::{Input, Request, WhyNot};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use crate::access::Principal;
 use crate::chain::Chain;
 use crate::decisions::Record;
 use crate::directory::media_types;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, input::input};
 use crate::http::problem::Problem;
 
 /// The request to explain.
@@ -25,18 +26,32 @@ pub(super) struct Question {
     method: String,
     /// A path with its query, or a whole URL, whose host then counts.
     url: String,
+    /// In whose name: the asker's own, unless this says `anonymous`, `admin` or `plugin/<name>`.
+    principal: Option<String>,
 }
 
 fn get() -> String {
     "GET".to_owned()
 }
 
-/// Decides the request as if an anonymous client had made it, sends nothing, and says everything.
+/// Decides the request as if it had been made, sends nothing, and says everything.
 pub(super) async fn explain(
     State(admin): State<Arc<Admin>>,
-    Query(question): Query<Question>,
+    Extension(asker): Extension<Principal>,
+    question: Result<Query<Question>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Question { method, url } = question;
+    let Query(question) =
+        question.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()))?;
+    let Question { method, url, principal } = question;
+    let principal = match principal {
+        Some(name) => name.parse().map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("{name:?} is not anonymous, admin or plugin/<name>"),
+            )
+        })?,
+        None => asker,
+    };
     let uri: Uri = url
         .parse()
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("{url:?} is not a URL: {error}")))?;
@@ -45,8 +60,7 @@ pub(super) async fn explain(
         .uri(uri)
         .body(axum::body::Body::empty())
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    *request.headers_mut() = HeaderMap::new();
-    request.extensions_mut().insert(Principal::Anonymous);
+    request.extensions_mut().insert(principal);
     let record = admin.gateway.rehearse(request).await;
     shown(&admin.gateway, &record).await.map(Json)
 }
@@ -57,8 +71,9 @@ pub(super) async fn shown(gateway: &Gateway, record: &Record) -> Result<Value, P
     let mut shown = serde_json::to_value(record).map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the decision cannot be written as JSON")
     })?;
-    if let (Value::Object(fields), Some(trail)) = (&mut shown, &record.trail) {
-        fields.insert("passed_over".to_owned(), passed_over(record, &trail.input));
+    let Value::Object(fields) = &mut shown else { return Ok(shown) };
+    fields.insert("passed_over".to_owned(), passed_over(record));
+    if let Some(trail) = &record.trail {
         let explained = match gateway.directory.snapshot().policy(trail.policy) {
             Some(policy) => {
                 gateway.policies.explain(&policy, trail).await.map_err(|error| Chain(&error).to_string())
@@ -87,8 +102,12 @@ pub(super) async fn shown(gateway: &Gateway, record: &Record) -> Result<Value, P
 }
 
 /// Every other plugin, and why it was not asked.
-fn passed_over(record: &Record, input: &Input) -> Value {
-    let media_types = media_types(input);
+fn passed_over(record: &Record) -> Value {
+    let Some(input) = record.trail.as_ref().map(|trail| trail.input.clone()).or_else(|| outline(record))
+    else {
+        return Value::Null;
+    };
+    let media_types = media_types(&input);
     let request = Request { path: &input.path, host: &input.host, media_types: &media_types };
     let others = record.routes.iter().flat_map(|routes| routes.why_not(&request));
     others
@@ -100,6 +119,11 @@ fn passed_over(record: &Record, input: &Input) -> Value {
             })
         })
         .collect()
+}
+
+/// The input of a request that got to no policy, as far as its target tells.
+fn outline(record: &Record) -> Option<Input> {
+    input(&record.method, &record.target.parse().ok()?, &HeaderMap::new(), &Principal::Anonymous).ok()
 }
 
 fn because(why: &WhyNot) -> String {
