@@ -42,12 +42,14 @@ pub(crate) fn announcement<P: Plugin>(
 }
 
 /// What the node gossips while it is a member that does not serve yet.
-pub(crate) fn silent_record(announcement: &Announcement) -> Record {
+///
+/// The role is that of the certificate, whatever is announced: others believe no other.
+pub(crate) fn silent_record(announcement: &Announcement, role: Role) -> Record {
     Record {
         node: announcement.node,
         revision: 0, // the cluster counts
         generation: announcement.generation,
-        role: Role::Plugin(announcement.plugin.clone()),
+        role,
         version: Some(announcement.version.clone()),
         service: None,
         announcement: None,
@@ -57,17 +59,17 @@ pub(crate) fn silent_record(announcement: &Announcement) -> Record {
 }
 
 /// What it gossips once it serves.
-pub(crate) fn record(announcement: &Announcement) -> Record {
+pub(crate) fn record(announcement: &Announcement, role: Role) -> Record {
     Record {
         service: Some(announcement.service),
         announcement: Some(announcement.digest()),
-        ..silent_record(announcement)
+        ..silent_record(announcement, role)
     }
 }
 
 /// What it gossips before it stops.
-pub(crate) fn leaving_record(announcement: &Announcement) -> Record {
-    Record { leaving: true, ..record(announcement) }
+pub(crate) fn leaving_record(announcement: &Announcement, role: Role) -> Record {
+    Record { leaving: true, ..record(announcement, role) }
 }
 
 /// Answers the calls of other members: whoever has seen the digest in gossip may pull what it names.

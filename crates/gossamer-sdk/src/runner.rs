@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use gossamer_cluster::Cluster;
 use gossamer_identity::Identity;
-use gossamer_wire::Announcement;
+use gossamer_wire::{Announcement, Role};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,7 @@ pub enum RunError {
 /// A plugin that is a member, serves and handles events.
 struct Running {
     announcement: Arc<Announcement>,
+    role: Role,
     cluster: Cluster,
     database: Database,
     accepting: CancellationToken,
@@ -136,7 +137,11 @@ async fn start<P: Plugin>(options: Options) -> Result<Running, RunError> {
         directory: home.cluster(),
         tuning: gossamer_cluster::Tuning::default(),
     };
-    let record = announcing::silent_record(&announcement);
+    let role = identity.id().role;
+    if role.plugin() != Some(&announcement.plugin) {
+        warn!(certified = %role, announced = %announcement.plugin, "No core will admit what the certificate is not for");
+    }
+    let record = announcing::silent_record(&announcement, role);
     let cluster = config.join(identity.clone(), record, Pulls::new(Arc::clone(&announcement))).await?;
     // From here on, a failure says goodbye before it is reported.
     match serve::<P>(&home, &identity, listener, &cluster, announcement).await {
@@ -155,6 +160,7 @@ async fn serve<P: Plugin>(
     cluster: &Cluster,
     announcement: Arc<Announcement>,
 ) -> Result<Running, RunError> {
+    let role = identity.id().role;
     let (requests, background) = (TaskTracker::new(), TaskTracker::new());
     let (accepting, handling) = (CancellationToken::new(), CancellationToken::new());
     // 5. What was acknowledged and not yet handled.
@@ -167,7 +173,7 @@ async fn serve<P: Plugin>(
         registry,
         inbox: inbox.clone(),
         database: database.clone(),
-        instances: Instances::of(cluster.clone(), identity.id().role),
+        instances: Instances::of(cluster.clone(), role.clone()),
         directory: home.plugin()?,
     };
     let plugin = Arc::new(P::start(context).await.map_err(RunError::Plugin)?);
@@ -180,11 +186,11 @@ async fn serve<P: Plugin>(
     let mesh = cluster.clone();
     background.spawn(async move { renewing::keep(&at, renewed, mesh, stop).await });
     // 8. Only now is anybody told.
-    cluster.publish(announcing::record(&announcement))?;
+    cluster.publish(announcing::record(&announcement, role.clone()))?;
     info!(plugin = P::NAME, node = %announcement.node, generation = %announcement.generation,
         service = %announcement.service, "Serving");
     let cluster = cluster.clone();
-    Ok(Running { announcement, cluster, database, accepting, handling, requests, background })
+    Ok(Running { announcement, role, cluster, database, accepting, handling, requests, background })
 }
 
 /// The plugin's handler as the inbox calls it.
@@ -202,7 +208,8 @@ impl Running {
     async fn stop(self) {
         info!("Stopping");
         // 1. Cores send their requests and events to other instances.
-        if let Err(error) = self.cluster.publish(announcing::leaving_record(&self.announcement)) {
+        let record = announcing::leaving_record(&self.announcement, self.role);
+        if let Err(error) = self.cluster.publish(record) {
             warn!(%error, "Cannot say that we leave");
         }
         tokio::time::sleep(HEARD_AFTER).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gossamer_oci::Digest;
-use gossamer_wire::{Announcement, Generation, NodeId, Policy, PullRequest, PullResponse};
+use gossamer_wire::{Announcement, Generation, NodeId, Policy, PullRequest, PullResponse, Role};
 
 use super::{Pulls, leaving_record, record, silent_record};
 
@@ -30,7 +30,7 @@ fn pull(pulls: &Pulls, digest: Digest) -> Option<Announcement> {
 fn whoever_saw_the_digest_gets_what_it_names() {
     let announcement = Arc::new(announced());
     let pulls = Pulls::new(Arc::clone(&announcement));
-    let digest = record(&announcement).announcement.unwrap();
+    let digest = record(&announcement, Role::Agent).announcement.unwrap();
     assert_eq!(pull(&pulls, digest).as_ref(), Some(&*announcement));
     assert_eq!(pull(&pulls, Digest::sha256(b"another")), None);
     assert!(pulls.pull(b"\xff").is_err());
@@ -40,9 +40,14 @@ fn whoever_saw_the_digest_gets_what_it_names() {
 fn a_plugin_is_announced_only_while_it_serves() {
     let announcement = announced();
     assert_eq!(
-        (silent_record(&announcement).service, silent_record(&announcement).announcement),
+        (
+            silent_record(&announcement, Role::Agent).service,
+            silent_record(&announcement, Role::Agent).announcement
+        ),
         (None, None)
     );
-    assert_eq!(record(&announcement).service, Some(announcement.service));
-    assert!(leaving_record(&announcement).leaving && !record(&announcement).leaving);
+    assert_eq!(record(&announcement, Role::Agent).service, Some(announcement.service));
+    assert!(
+        leaving_record(&announcement, Role::Agent).leaving && !record(&announcement, Role::Agent).leaving
+    );
 }
