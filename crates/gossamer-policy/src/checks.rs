@@ -18,6 +18,9 @@ use syntax::{Chain, Seen};
 /// Most rules in a module. A router has about ten.
 const RULES_MAX: usize = 2000;
 
+/// Longest chain of rules that need each other. The interpreter recurses along it, and no stack is endless.
+const DEPTH_MAX: usize = 100;
+
 /// Checks `module` and says what is to be known of it.
 pub(crate) fn check(module: &Module) -> Result<Facts, Refused> {
     if module.policy.len() > RULES_MAX {
@@ -41,6 +44,9 @@ pub(crate) fn check(module: &Module) -> Result<Facts, Refused> {
         return Err(Refused::NoOutput(facts.entry()));
     }
     facts.depth = recursion::check(module, &names)?;
+    if facts.depth > DEPTH_MAX {
+        return Err(Refused::TooDeep { depth: facts.depth, max: DEPTH_MAX });
+    }
     Ok(facts)
 }
 

@@ -57,6 +57,8 @@ pub enum Refused {
     Construct { what: String, line: u32 },
     #[error("a module has at most {max} rules, not {rules}")]
     TooManyRules { rules: usize, max: usize },
+    #[error("a chain of rules that need each other has at most {max} links, not {depth}")]
+    TooDeep { depth: usize, max: usize },
     #[error("a trial evaluation failed: {0}")]
     Trial(EvalError),
     /// Says nothing about the policy unless the evaluator died of it.

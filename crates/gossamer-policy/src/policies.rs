@@ -65,6 +65,8 @@ struct Shared {
     evaluation: Duration,
     /// Children that one policy may hold at once.
     share: usize,
+    /// One admission at a time: texts that take for ever to parse must not take all children with them.
+    admissions: Semaphore,
 }
 
 // === impl Config ===
@@ -84,6 +86,7 @@ impl Config {
             memo: Memo::new(memo_entries),
             evaluation,
             share: children.saturating_sub(1).max(1),
+            admissions: Semaphore::new(1),
         };
         Ok(Policies { shared: Arc::new(shared) })
     }
@@ -122,6 +125,8 @@ impl Policies {
 
     /// Takes a stranger's policy: parses, checks and tries it in an evaluator child, where it will always run.
     pub async fn admit(&self, source: &PolicySource) -> Result<Arc<Policy>, Refused> {
+        let turn = self.shared.admissions.acquire().await;
+        let _turn = turn.map_err(|_| Refused::Unchecked(EvalError::Busy))?;
         let facts = self.shared.isolated.load(Arc::new(source.clone())).await?;
         if facts.package != ROUTER {
             return Err(Refused::Package(facts.package));

@@ -108,6 +108,43 @@ async fn what_is_no_router_is_refused() {
     assert!(matches!(refused(mock, "").await, Refused::Construct { .. }));
 }
 
+/// `links` functions that call one another, each deep inside calls.
+fn chain(links: usize) -> String {
+    let (open, close) = ("abs(".repeat(20), ")".repeat(20));
+    let links: String = (1..links)
+        .map(|link| format!("f{link}(x) := y if {{ y := {open}f{}(x){close} }}\n", link - 1))
+        .collect();
+    links + "f0(x) := x\n"
+}
+
+#[tokio::test]
+async fn every_chain_of_calls_that_is_taken_fits_on_every_stack() {
+    let (policies, registry) = (policies().await, Arc::new(Registry::default()));
+    let router = |links: usize| {
+        let last = links - 1;
+        let output = format!("output := {{\"found\": true, \"repository\": type_name(f{last}(1))}}\n");
+        source(&format!("package router\nimport rego.v1\n{output}{}", chain(links)), "")
+    };
+    for place in PLACES {
+        for links in [3, 15, 99] {
+            let policy = place.take(&policies, &router(links)).await.unwrap();
+            let (decision, _) = decide(&policies, &policy, Input::new("GET", "/"), &registry).await.unwrap();
+            assert_eq!(decision, forward("number"), "{place:?} {links}");
+        }
+        let refused = place.take(&policies, &router(100)).await.unwrap_err();
+        assert!(matches!(refused, Refused::TooDeep { .. }), "{place:?} {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_module_that_takes_for_ever_to_parse_is_refused_in_time() {
+    let policies = policies_with(short()).await;
+    // The parser tries every bracket twice.
+    let module = format!("package router\noutput := {{\"x\": {}1{}}}\n", "[".repeat(30), "]".repeat(30));
+    let refused = policies.admit(&source(&module, "")).await.unwrap_err();
+    assert!(matches!(refused, Refused::Unchecked(EvalError::Exceeded(_)) | Refused::Syntax(_)), "{refused}");
+}
+
 #[tokio::test]
 async fn loops_are_stopped() {
     let nested = "count([1 | some a in many; some b in many; a == b + 1])";
