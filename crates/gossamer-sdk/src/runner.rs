@@ -59,6 +59,7 @@ pub enum RunError {
 
 /// A plugin that is a member, serves and handles events.
 struct Running {
+    home: Home,
     announcement: Arc<Announcement>,
     role: Role,
     cluster: Cluster,
@@ -144,7 +145,7 @@ async fn start<P: Plugin>(options: Options) -> Result<Running, RunError> {
     let record = announcing::silent_record(&announcement, role);
     let cluster = config.join(identity.clone(), record, Pulls::new(Arc::clone(&announcement))).await?;
     // From here on, a failure says goodbye before it is reported.
-    match serve::<P>(&home, &identity, listener, &cluster, announcement).await {
+    match serve::<P>(home, &identity, listener, &cluster, announcement).await {
         Ok(running) => Ok(running),
         Err(error) => {
             cluster.leave().await;
@@ -154,7 +155,7 @@ async fn start<P: Plugin>(options: Options) -> Result<Running, RunError> {
 }
 
 async fn serve<P: Plugin>(
-    home: &Home,
+    home: Home,
     identity: &Identity,
     listener: Listener,
     cluster: &Cluster,
@@ -190,7 +191,7 @@ async fn serve<P: Plugin>(
     info!(plugin = P::NAME, node = %announcement.node, generation = %announcement.generation,
         service = %announcement.service, "Serving");
     let cluster = cluster.clone();
-    Ok(Running { announcement, role, cluster, database, accepting, handling, requests, background })
+    Ok(Running { home, announcement, role, cluster, database, accepting, handling, requests, background })
 }
 
 /// The plugin's handler as the inbox calls it.
@@ -226,6 +227,7 @@ impl Running {
         self.background.close();
         // 5. Last of all: what we acknowledged is on disk.
         self.database.close().await;
+        drop(self.home); // whoever waited for the directory may have it
     }
 }
 
