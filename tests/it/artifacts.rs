@@ -48,7 +48,8 @@ async fn a_file_pushed_by_oci_is_served_and_listed() {
     assert_eq!(response.headers()["content-type"], "application/vnd.ciq.static.v1.file");
     assert_eq!(response.headers()["etag"], format!("\"{}\"", digest(b"hello, mesh")));
     assert_eq!(response.text().await.unwrap(), "hello, mesh");
-    mesh.until("the event reached the plugin's list", async || names(&mesh.api(LIST).await) == ["hello.txt"]).await;
+    mesh.until("the event reached the plugin's list", async || names(&mesh.api(LIST).await) == ["hello.txt"])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,12 @@ async fn push_members_and_plugins_say_what_is_there() {
     assert_eq!(mesh.get("/artifacts/static/docs/file/notes.txt").await.text().await.unwrap(), "notes");
 
     let members: Value = serde_json::from_str(&gossamer(&["mesh", "members", "--output", "json"])).unwrap();
-    let roles: Vec<&str> = members["members"].as_array().unwrap().iter().map(|member| member["role"].as_str().unwrap()).collect();
+    let roles: Vec<&str> = members["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member["role"].as_str().unwrap())
+        .collect();
     assert_eq!(roles.len(), 2, "{members:#}");
     assert!(gossamer(&["mesh", "members"]).contains("core"));
     assert!(gossamer(&["mesh", "plugins"]).contains("static"));
@@ -44,11 +49,14 @@ async fn failures_have_exit_codes_and_advice() {
 async fn dev_runs_a_whole_mesh_and_leaves_no_process() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(PROGRAMS.gossamer);
-    command.args(["dev", "--output", "json", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path().join("data"));
+    command
+        .args(["dev", "--output", "json", "--listen", "127.0.0.1:0", "--data"])
+        .arg(directory.path().join("data"));
     let (mut dev, line) = Process::start_and_read_line(&mut command, &directory.path().join("log"));
     let ready: Value = serde_json::from_str(&line).unwrap();
     let base = format!("http://{}", ready["http"].as_str().unwrap());
-    let processes: Vec<u64> = ready["plugins"].as_array().unwrap().iter().map(|plugin| plugin["pid"].as_u64().unwrap()).collect();
+    let processes: Vec<u64> =
+        ready["plugins"].as_array().unwrap().iter().map(|plugin| plugin["pid"].as_u64().unwrap()).collect();
     assert_eq!(processes.len(), 2, "{ready:#}");
 
     let client = reqwest::Client::new();

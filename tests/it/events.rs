@@ -27,7 +27,8 @@ async fn pushes_while_the_plugin_is_down_are_events_when_it_returns() {
     let mut expected = Vec::new();
     for number in 0..20 {
         let name = format!("file-{number:02}");
-        mesh.push("artifacts/static/docs/files", &format!("t{number}"), &Artifact::file(&name, name.clone())).await;
+        mesh.push("artifacts/static/docs/files", &format!("t{number}"), &Artifact::file(&name, name.clone()))
+            .await;
         expected.push(name);
     }
     mesh.restart_plugin("static", "static-1").await;

@@ -62,8 +62,10 @@ async fn a_killed_plugin_costs_blob_routes_nothing_and_forwards_only_what_was_in
     tokio::time::sleep(Duration::from_millis(500)).await;
 
     // The owner of the repository is the one whose death can be felt.
-    let explained = mesh.api(&format!("/api/v1/explain?method=GET&url={}", list.replace('?', "%3F").replace('=', "%3D"))).await;
-    let owner = explained["replica"]["node"].as_str().unwrap_or_default().to_owned();
+    let explained = mesh
+        .api(&format!("/api/v1/explain?method=GET&url={}", list.replace('?', "%3F").replace('=', "%3D")))
+        .await;
+    let owner = explained["replicas"][0]["node"].as_str().unwrap().to_owned();
     let first = mesh.node_of("static-1").await;
     let instance = if owner == first { "static-1" } else { "static-2" };
     mesh.process(instance).kill();

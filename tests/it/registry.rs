@@ -19,7 +19,8 @@ fn image_layout(directory: &Path, layers: usize) {
         std::fs::write(blobs.join(digest.trim_start_matches("sha256:")), content).unwrap();
         digest
     };
-    let contents: Vec<Vec<u8>> = (0..layers).map(|layer| tar(&format!("file-{layer}"), &vec![layer as u8; 70_000])).collect();
+    let contents: Vec<Vec<u8>> =
+        (0..layers).map(|layer| tar(&format!("file-{layer}"), &vec![layer as u8; 70_000])).collect();
     let diff_ids: Vec<String> = contents.iter().map(|content| digest(content)).collect();
     let config = json!({
         "architecture": "amd64", "os": "linux", "config": {},
@@ -80,10 +81,17 @@ async fn skopeo_copies_an_image_in_and_out_lists_and_deletes_it() {
     };
 
     let source = format!("oci:{}:latest", mesh.path("in").display());
-    skopeo(&["copy", "-q", "--dest-tls-verify=false", &source, &format!("{remote}:1")]);
-    skopeo(&["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", &format!("{remote}:1"), &format!("{remote}:2")]);
+    skopeo(&["copy", "-q", "--preserve-digests", "--dest-tls-verify=false", &source, &format!("{remote}:1")]);
+    skopeo(&[
+        "copy",
+        "-q",
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+        &format!("{remote}:1"),
+        &format!("{remote}:2"),
+    ]);
     let back = format!("oci:{}:latest", mesh.path("out").display());
-    skopeo(&["copy", "-q", "--src-tls-verify=false", &format!("{remote}:1"), &back]);
+    skopeo(&["copy", "-q", "--preserve-digests", "--src-tls-verify=false", &format!("{remote}:1"), &back]);
 
     for blob in std::fs::read_dir(mesh.path("in/blobs/sha256")).unwrap() {
         let blob = blob.unwrap();
@@ -105,7 +113,12 @@ async fn buildah_pushes_and_pulls_an_image() {
     image_layout(&mesh.path("image"), 3);
     let buildah = |arguments: &[&str]| {
         let mut command = Command::new(&buildah);
-        command.arg("--root").arg(mesh.path("root")).arg("--runroot").arg(mesh.path("run"));
+        command
+            .current_dir(mesh.path(""))
+            .arg("--root")
+            .arg(mesh.path("root"))
+            .arg("--runroot")
+            .arg(mesh.path("run"));
         tool::run(command.args(["--storage-driver", "vfs"]).args(arguments))
     };
     let remote = format!("docker://{}/team/built:1", mesh.registry());
@@ -113,7 +126,7 @@ async fn buildah_pushes_and_pulls_an_image() {
     std::fs::write(&policy, "{\"default\":[{\"type\":\"insecureAcceptAnything\"}]}").unwrap();
     let policy = format!("--signature-policy={}", policy.display());
 
-    let id = buildah(&["pull", "-q", &policy, &format!("oci:{}:latest", mesh.path("image").display())]);
+    let id = buildah(&["pull", "-q", &policy, "oci:image:latest"]);
     buildah(&["push", "-q", &policy, "--tls-verify=false", id.trim(), &remote]);
     buildah(&["rmi", "-f", id.trim()]);
     let pulled = buildah(&["pull", "-q", &policy, "--tls-verify=false", &remote]);
@@ -128,7 +141,12 @@ async fn a_blob_with_the_wrong_digest_is_never_visible() {
     let location = started.headers()["location"].to_str().unwrap().to_owned();
     let wrong = digest(b"what was promised");
 
-    let put = mesh.request(reqwest::Method::PUT, &location).query(&[("digest", &wrong)]).body("what came").send().await;
+    let put = mesh
+        .request(reqwest::Method::PUT, &location)
+        .query(&[("digest", &wrong)])
+        .body("what came")
+        .send()
+        .await;
 
     let put = put.unwrap();
     assert_eq!(put.status(), StatusCode::BAD_REQUEST);

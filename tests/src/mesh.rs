@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use gossamer_identity::Identity;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -70,7 +71,8 @@ impl TestMesh {
         let (core, line) = Process::start_and_read_line(&mut command, &self.path("core.log"));
         let ready: Value = serde_json::from_str(&line).unwrap();
         let address = |key: &str| ready[key].as_str().unwrap().to_owned();
-        self.addresses = Addresses { http: address("http"), mesh: address("mesh"), cluster: address("cluster") };
+        self.addresses =
+            Addresses { http: address("http"), mesh: address("mesh"), cluster: address("cluster") };
         self.core = Some(core);
     }
 
@@ -78,8 +80,8 @@ impl TestMesh {
         let Addresses { http, mesh, cluster } = &self.addresses;
         let data = self.path("core");
         format!(
-            "data = {data:?}\nlisten = {http:?}\n\n[mesh]\nname = \"test\"\nlisten = {mesh:?}\n\n\
-             [cluster]\nbind = {cluster:?}\n\n[access]\nmode = \"open\"\n"
+            "mesh = \"test\"\ndata = {data:?}\nlisten = {http:?}\nmesh_listen = {mesh:?}\n\n\
+             [cluster]\nlisten = {cluster:?}\n\n[access]\nmode = \"open\"\n"
         )
     }
 
@@ -143,11 +145,12 @@ impl TestMesh {
         .await;
     }
 
-    /// The node id of the plugin process `instance`, from its own data directory.
+    /// The node id of the plugin process `instance`, from the certificate that it got.
     pub async fn node_of(&self, instance: &str) -> String {
-        let path = self.path(instance).join("node-id");
-        self.until(&format!("{instance} has joined"), async || path.is_file()).await;
-        std::fs::read_to_string(path).unwrap().trim().to_owned()
+        let directory = self.path(instance).join("identity");
+        let node = || Some(Identity::load(&directory).ok()??.id().node.to_string());
+        self.until(&format!("{instance} has joined"), async || node().is_some()).await;
+        node().unwrap()
     }
 
     /// Node ids of the instances of `plugin` that the core routes to.
@@ -157,6 +160,7 @@ impl TestMesh {
         all.iter()
             .filter(|entry| entry["name"] == plugin)
             .flat_map(|entry| entry["instances"].as_array().cloned().unwrap_or_default())
+            .filter(|instance| instance["state"] == "admitted")
             .filter_map(|instance| instance["node"].as_str().map(str::to_owned))
             .collect()
     }
@@ -191,19 +195,35 @@ impl TestMesh {
 
     /// Waits until `path` answers `status`.
     pub async fn eventually(&self, path: &str, status: StatusCode) {
-        self.until(&format!("GET {path} answers {status}"), async || {
-            self.get(path).await.status() == status
-        })
-        .await;
+        self.until(&format!("GET {path} answers {status}"), async || self.get(path).await.status() == status)
+            .await;
     }
 
     /// Waits until `condition` holds; `what` names it when it never does.
     pub async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition().await {
-            assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+            if Instant::now() >= deadline {
+                panic!("waited {PATIENCE:?} in vain: {what}\n{}", self.diagnosis().await);
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// What the core can say of itself when a test waited in vain.
+    async fn diagnosis(&self) -> String {
+        let mut said = String::new();
+        for path in ["/api/v1/members", "/api/v1/plugins", "/metrics"] {
+            let text = match self.request(Method::GET, path).send().await {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            let lines = text
+                .lines()
+                .filter(|line| !line.starts_with('#') && !line.contains("_bucket") && !line.is_empty());
+            said.extend(lines.flat_map(|line| [line, "\n"]));
+        }
+        said
     }
 
     /// Where the core's HTTP API is, without a slash at the end.
@@ -214,6 +234,16 @@ impl TestMesh {
     /// `host:port` of the registry, as OCI clients want it.
     pub fn registry(&self) -> &str {
         &self.addresses.http
+    }
+
+    /// Where nodes of this mesh find the core, over QUIC.
+    pub fn cluster(&self) -> &str {
+        &self.addresses.cluster
+    }
+
+    /// Where plugins reach the core, over HTTP/2 and mutual TLS.
+    pub fn mesh(&self) -> &str {
+        &self.addresses.mesh
     }
 
     pub fn client(&self) -> &Client {
@@ -238,5 +268,14 @@ impl TestMesh {
     /// A path in the mesh's directory.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
+    }
+}
+
+impl Drop for TestMesh {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            eprintln!("kept for you to look at: {}", self.directory.path().display());
+        }
     }
 }

@@ -61,13 +61,8 @@ pub async fn put_blob(client: &Client, base: &str, repository: &str, content: &[
     assert_eq!(started.status(), StatusCode::ACCEPTED, "{}", started.text().await.unwrap());
     let location = started.headers()["location"].to_str().unwrap().to_owned();
     let url = if location.starts_with('/') { format!("{base}{location}") } else { location };
-    let stored = client
-        .put(url)
-        .query(&[("digest", digest(content))])
-        .body(content.to_vec())
-        .send()
-        .await
-        .unwrap();
+    let stored =
+        client.put(url).query(&[("digest", digest(content))]).body(content.to_vec()).send().await.unwrap();
     assert_eq!(stored.status(), StatusCode::CREATED, "{}", stored.text().await.unwrap());
 }
 

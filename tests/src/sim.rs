@@ -250,11 +250,7 @@ impl Sim {
         let (from, role) = (self.hosts[host].node, self.hosts[host].role());
         let (node, certified) = (self.hosts[peer].node, self.hosts[peer].role());
         if to.node.is_none() && self.hosts[peer].core.is_some() {
-            self.deliver(
-                peer,
-                host,
-                Input::Met { node, role: certified, dialled: Some(to.address) },
-            );
+            self.deliver(peer, host, Input::Met { node, role: certified, dialled: Some(to.address) });
             self.deliver(host, peer, Input::Met { node: from, role, dialled: None });
         }
         self.deliver(host, peer, Input::Letter { from, bytes });

@@ -9,6 +9,7 @@ use gossamer_events::{Event, Sequence};
 use gossamer_oci::{Digest, RepositoryName};
 use metrics::{counter, gauge};
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::task::TaskTracker;
 
 use crate::Effect;
 use crate::database::{Database, DatabaseError};
@@ -38,6 +39,7 @@ pub struct Inbox {
     arrivals: mpsc::Sender<RepositoryName>,
     settled: broadcast::Sender<Sequence>,
     pending: Arc<AtomicU64>,
+    storing: TaskTracker,
 }
 
 /// Repositories for which something arrived; the lanes take them from here.
@@ -70,7 +72,13 @@ impl Inbox {
         let pending = database.read(table::count_pending).await?;
         let (arrivals, arrived) = mpsc::channel(ARRIVALS_MAX);
         let (settled, _) = broadcast::channel(SETTLED_MAX);
-        let inbox = Self { database, arrivals, settled, pending: Arc::new(AtomicU64::new(pending)) };
+        let inbox = Self {
+            database,
+            arrivals,
+            settled,
+            pending: Arc::new(AtomicU64::new(pending)),
+            storing: TaskTracker::new(),
+        };
         inbox.gauge();
         Ok((inbox, arrived))
     }
@@ -79,11 +87,23 @@ impl Inbox {
     ///
     /// `encoded` is the event as it came; it tells a second delivery from another event with the same sequence,
     /// which a core may send whose log was restored from a backup.
+    ///
+    /// Runs to its end even if the caller goes away meanwhile, as it does when the core that delivers dies: an event
+    /// that is stored but of which the lanes never hear would wait for the next start.
     pub(crate) async fn enqueue(&self, event: &Event, encoded: Bytes) -> Result<(), EnqueueError> {
         if self.pending.load(Ordering::Relaxed) >= PENDING_MAX {
             return Err(EnqueueError::Full);
         }
-        let (sequence, repository) = (event.sequence, event.repository.clone());
+        let storing = self.clone().store(event.sequence, event.repository.clone(), encoded);
+        self.storing.spawn(storing).await.unwrap_or(Err(DatabaseError::Closed.into()))
+    }
+
+    async fn store(
+        self,
+        sequence: Sequence,
+        repository: RepositoryName,
+        encoded: Bytes,
+    ) -> Result<(), EnqueueError> {
         let fingerprint = Digest::sha256(&encoded);
         let lane = repository.clone();
         let store = move |c: &_| table::insert(c, sequence, &lane, &fingerprint, &encoded);

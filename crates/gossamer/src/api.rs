@@ -13,7 +13,7 @@ use crate::exit::{Class, Failure};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of one core. Holds the administrator's token, if there is one, and never prints it.
-pub struct Api {
+pub(crate) struct Api {
     http: reqwest::Client,
     address: String,
     token: Option<String>,
@@ -31,7 +31,7 @@ struct Problem {
 impl Api {
     /// A client of the core at `address`, with the token in `GOSSAMER_TOKEN` or in the file that
     /// `GOSSAMER_TOKEN_FILE` names.
-    pub fn new(address: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(address: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
@@ -41,7 +41,7 @@ impl Api {
     }
 
     /// A request for `path`, which begins with a slash, with this client's credentials.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.address));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -50,7 +50,7 @@ impl Api {
     }
 
     /// Sends `request`; any status but 2xx is a failure that says what the core said.
-    pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.map_err(|error| {
             let failure = Failure::new(Class::Unavailable, format!("cannot reach {}", self.address))
                 .advise("Is a core running there? Start one with `gossamer dev`, or set --address.");
@@ -63,7 +63,7 @@ impl Api {
     }
 
     /// GETs `path` and reads the JSON of the answer.
-    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let response = self.send(self.request(Method::GET, path)).await?;
         response.json().await.context("the core's answer is not JSON")
     }
@@ -86,8 +86,9 @@ async fn refusal(response: Response) -> Failure {
     };
     let failure = Failure::new(class, format!("{status}: {reason}"));
     match class {
-        Class::Refused => failure
-            .advise("Give the administrator's token in GOSSAMER_TOKEN or GOSSAMER_TOKEN_FILE (<data>/admin.token)."),
+        Class::Refused => failure.advise(
+            "Give the administrator's token in GOSSAMER_TOKEN or GOSSAMER_TOKEN_FILE (<data>/admin.token).",
+        ),
         Class::Failed | Class::NotFound | Class::Unavailable => failure,
     }
 }
@@ -97,6 +98,7 @@ fn token() -> anyhow::Result<Option<String>> {
         return Ok(Some(token.trim().to_owned()));
     }
     let Ok(path) = std::env::var("GOSSAMER_TOKEN_FILE") else { return Ok(None) };
-    let token = std::fs::read_to_string(&path).with_context(|| format!("cannot read the token file {path}"))?;
+    let token =
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read the token file {path}"))?;
     Ok(Some(token.trim().to_owned()))
 }

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// A gossip-clustered plugin mesh beside an artifact registry.
 #[derive(Debug, Parser)]
 #[command(name = "gossamer", version, propagate_version = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Core to talk to.
     #[arg(long, global = true, env = "GOSSAMER_ADDRESS", default_value = "http://127.0.0.1:5000")]
     pub address: String,
@@ -22,13 +22,13 @@ pub struct Cli {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     Text,
     Json,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a whole mesh on this machine: a core and its plugins, each a process.
     Dev(Dev),
     /// Run a core node from a configuration file.
@@ -55,7 +55,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Dev {
+pub(crate) struct Dev {
     /// Address of the registry and gateway.
     #[arg(long, default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
@@ -71,20 +71,20 @@ pub struct Dev {
 }
 
 #[derive(Debug, Args)]
-pub struct Core {
+pub(crate) struct Core {
     /// Configuration file (TOML); `config/core.toml` documents every key.
     #[arg(long, env = "GOSSAMER_CONFIG")]
     pub config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Token {
+pub(crate) enum Token {
     /// Make a token that lets one node join, and print it.
     Create(TokenCreate),
 }
 
 #[derive(Debug, Args)]
-pub struct TokenCreate {
+pub(crate) struct TokenCreate {
     /// The plugin that may join with the token.
     #[arg(long)]
     pub plugin: String,
@@ -97,13 +97,13 @@ pub struct TokenCreate {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Plugin {
+pub(crate) enum Plugin {
     /// Run a bundled plugin. It joins by the token in `GOSSAMER_JOIN` or in `--join-file`.
     Run(PluginRun),
 }
 
 #[derive(Debug, Args)]
-pub struct PluginRun {
+pub(crate) struct PluginRun {
     /// Name of the plugin.
     pub name: String,
     /// File that holds the join token. A token never goes on the command line.
@@ -114,8 +114,8 @@ pub struct PluginRun {
     pub data: Option<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Mesh {
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Mesh {
     /// List the members.
     Members,
     /// List the plugins: instances, versions, policies, and why one was refused.
@@ -123,7 +123,7 @@ pub enum Mesh {
 }
 
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// A decision's id (the `Gossamer-Decision` header), or an HTTP method.
     pub subject: String,
     /// The URL or path to explain, after a method.
@@ -131,13 +131,13 @@ pub struct Explain {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Push {
+pub(crate) enum Push {
     /// Upload files to a repository of the static plugin.
     Static(PushStatic),
 }
 
 #[derive(Debug, Args)]
-pub struct PushStatic {
+pub(crate) struct PushStatic {
     /// Repository: `docs`, or in full `artifacts/static/docs`.
     #[arg(long)]
     pub repo: String,

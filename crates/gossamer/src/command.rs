@@ -7,6 +7,10 @@ mod plugin;
 mod push;
 mod token;
 
+pub(crate) use self::core::stop_signal;
+pub(crate) use self::plugin::{BUNDLED, FOLLOW, unknown};
+pub(crate) use self::token::create as create_token;
+
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -17,7 +21,7 @@ use crate::cli::{Cli, Command, Output};
 use crate::{dev, print};
 
 /// Runs one command. Processes that bring their own runtime (plugins, evaluators) start it themselves.
-pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { address, output, command } = cli;
     match command {
         Command::Evaluator => Ok(gossamer_server::evaluator()),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 ///
 /// Code 2 is clap's, for a command line that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// 1: anything without a class of its own.
     Failed,
     /// 3: the thing asked for does not exist.
@@ -31,18 +31,18 @@ impl Class {
 
 /// An error with a class and a word on what to do next.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub class: Class,
     pub message: String,
     pub advice: Option<String>,
 }
 
 impl Failure {
-    pub fn new(class: Class, message: impl Into<String>) -> Self {
+    pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), advice: None }
     }
 
-    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
@@ -57,7 +57,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Prints the whole chain of `error` once, with its advice, and says the exit code.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("gossamer: {error:#}");
     let failure = error.downcast_ref::<Failure>();
     if let Some(advice) = failure.and_then(|failure| failure.advice.as_deref()) {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging at `GOSSAMER_LOG` (directives as of `tracing`'s `EnvFilter`), else at `default`.
-pub fn start(default: &str) {
+pub(crate) fn start(default: &str) {
     let filter = std::env::var("GOSSAMER_LOG")
         .ok()
         .and_then(|directives| EnvFilter::try_new(directives).ok())

@@ -3,13 +3,19 @@
 use serde::Serialize;
 
 /// Prints `value` as one JSON document.
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
+/// Prints `value` as JSON on one line, for a program that waits for it.
+pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(value)?);
+    Ok(())
+}
+
 /// Prints `rows` under `head`, columns as wide as their widest cell.
-pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
     let mut widths = head.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -1,6 +1,8 @@
 //! Which runs of a simulation to make.
 
-use std::{num::NonZeroUsize, ops::Range, sync::atomic::AtomicUsize, sync::atomic::Ordering::Relaxed, thread};
+use std::{
+    num::NonZeroUsize, ops::Range, sync::atomic::AtomicUsize, sync::atomic::Ordering::Relaxed, thread,
+};
 
 /// The variable that replays one run.
 const VARIABLE: &str = "GOSSAMER_SEED";

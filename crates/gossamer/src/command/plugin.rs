@@ -9,12 +9,12 @@ use crate::cli::{Plugin, PluginRun};
 use crate::exit::{Class, Failure};
 
 /// Names of the plugins that ship in this binary.
-pub const BUNDLED: [&str; 1] = ["static"];
+pub(crate) const BUNDLED: [&str; 1] = ["static"];
 
 /// Set by `gossamer dev` to its process id: the plugin ends when that process does, however it ends.
-pub const FOLLOW: &str = "GOSSAMER_FOLLOW_PARENT";
+pub(crate) const FOLLOW: &str = "GOSSAMER_FOLLOW_PARENT";
 
-pub fn run(command: Plugin) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     let Plugin::Run(PluginRun { name, join_file, data }) = command;
     follow_parent()?;
     let options = gossamer_sdk::Options::from_environment()?.with(join_file, data);
@@ -25,13 +25,14 @@ pub fn run(command: Plugin) -> anyhow::Result<ExitCode> {
 }
 
 /// There is no bundled plugin called `name`.
-pub fn unknown(name: &str) -> Failure {
+pub(crate) fn unknown(name: &str) -> Failure {
     Failure::new(Class::NotFound, format!("there is no bundled plugin called {name:?}"))
         .advise(format!("Bundled plugins: {}.", BUNDLED.join(", ")))
 }
 
 fn follow_parent() -> anyhow::Result<()> {
-    let Some(parent) = std::env::var(FOLLOW).ok().and_then(|text| text.parse().ok()).and_then(Pid::from_raw) else {
+    let Some(parent) = std::env::var(FOLLOW).ok().and_then(|text| text.parse().ok()).and_then(Pid::from_raw)
+    else {
         return Ok(());
     };
     set_parent_process_death_signal(Some(Signal::TERM))?;

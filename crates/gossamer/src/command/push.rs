@@ -18,7 +18,7 @@ use crate::print;
 /// Everything but what RFC 3986 calls unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub async fn run(command: Push, api: &Api, output: Output) -> anyhow::Result<()> {
+pub(super) async fn run(command: Push, api: &Api, output: Output) -> anyhow::Result<()> {
     let Push::Static(PushStatic { repo, files }) = command;
     let repository = repo.strip_prefix("artifacts/static/").unwrap_or(&repo);
     let mut pushed = Vec::new();

@@ -1,22 +1,44 @@
 //! `gossamer token`: one-time tokens by which nodes join.
 
+use anyhow::Context;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::api::Api;
 use crate::cli::{Output, Token, TokenCreate};
 use crate::exit::{Class, Failure};
 use crate::print;
 
-pub async fn run(command: Token, api: &Api, output: Output) -> anyhow::Result<()> {
+pub(super) async fn run(command: Token, api: &Api, output: Output) -> anyhow::Result<()> {
     let Token::Create(TokenCreate { plugin, media_types, ttl }) = command;
-    let body = json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": seconds(&ttl)? });
-    let answer: Value = api.send(api.request(Method::POST, "/api/v1/tokens").json(&body)).await?.json().await?;
-    match (output, answer.get("token").and_then(Value::as_str)) {
-        (Output::Text, Some(token)) => println!("{token}"),
-        (Output::Json, _) | (_, None) => print::json(&answer)?,
+    let answer = create(api, &plugin, &media_types, seconds(&ttl)?).await?;
+    match output {
+        Output::Text => println!("{}", answer.token),
+        Output::Json => print::json(&answer)?,
     }
     Ok(())
+}
+
+/// A token as the core hands it out, once.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Created {
+    pub token: String,
+    id: String,
+    plugin: String,
+    ttl_seconds: u64,
+}
+
+/// Asks the core for a token by which one instance of `plugin` may join within `ttl_seconds`.
+pub(crate) async fn create(
+    api: &Api,
+    plugin: &str,
+    media_types: &[String],
+    ttl_seconds: u64,
+) -> anyhow::Result<Created> {
+    let body = json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": ttl_seconds });
+    let response = api.send(api.request(Method::POST, "/api/v1/tokens").json(&body)).await?;
+    response.json().await.context("the core's answer is not a token")
 }
 
 fn seconds(ttl: &str) -> Result<u64, Failure> {

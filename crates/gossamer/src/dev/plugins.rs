@@ -23,7 +23,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
 /// One plugin process to keep running.
 #[derive(Clone, Debug)]
-pub struct Instance {
+pub(super) struct Instance {
     /// Name of the bundled plugin.
     pub plugin: String,
     /// Directory of the node's key, certificate and state.
@@ -36,14 +36,14 @@ pub struct Instance {
 
 /// The running plugin processes.
 #[derive(Debug, Default)]
-pub struct Plugins {
+pub(super) struct Plugins {
     keepers: JoinSet<()>,
     stopping: CancellationToken,
 }
 
 impl Plugins {
     /// Starts `instance` and keeps it running until [`Plugins::stop`]. Says the process id.
-    pub fn start(&mut self, instance: Instance) -> anyhow::Result<u32> {
+    pub(super) fn start(&mut self, instance: Instance) -> anyhow::Result<u32> {
         let child = spawn(&instance)?;
         let id = child.id().context("the plugin ended before it began")?;
         self.keepers.spawn(keep(instance, child, self.stopping.clone()));
@@ -51,7 +51,7 @@ impl Plugins {
     }
 
     /// Asks every plugin to drain and stop, and waits until all have ended.
-    pub async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         self.stopping.cancel();
         while self.keepers.join_next().await.is_some() {}
     }
@@ -82,7 +82,7 @@ async fn keep(instance: Instance, mut child: Child, stopping: CancellationToken)
 async fn end(mut child: Child) {
     if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
         // It may have ended in this moment.
-        drop(kill_process(pid, Signal::TERM));
+        let _ended = kill_process(pid, Signal::TERM);
     }
     if timeout(STOP_PATIENCE, child.wait()).await.is_err() {
         warn!("A plugin did not drain in time and is killed");
@@ -95,7 +95,10 @@ fn spawn(instance: &Instance) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let mut command = Command::new(program);
     command.args(["plugin", "run", plugin]).env(FOLLOW, std::process::id().to_string());
-    command.env("GOSSAMER_DATA", data).env("GOSSAMER_LISTEN", "127.0.0.1:0").env("GOSSAMER_BIND", "127.0.0.1:0");
+    command
+        .env("GOSSAMER_DATA", data)
+        .env("GOSSAMER_LISTEN", "127.0.0.1:0")
+        .env("GOSSAMER_BIND", "127.0.0.1:0");
     match token {
         Some(token) => command.env("GOSSAMER_JOIN", token),
         None => command.env_remove("GOSSAMER_JOIN"),

@@ -116,7 +116,9 @@ impl Writer {
         self.totals.changes += changes.len() as u64;
         let newest = results.iter().flatten().filter_map(|applied| applied.sequence).max();
         if let Some(newest) = newest {
-            self.head.send_replace(newest);
+            let before = self.head.send_replace(newest);
+            let appended = newest.get().saturating_sub(before.get());
+            metrics::counter!("gossamer_registry_events_appended_total").increment(appended);
         }
         Ok(results)
     }
