@@ -172,7 +172,7 @@ impl Config {
 impl Default for Cluster {
     fn default() -> Self {
         Self {
-            listen: all_addresses(5102),
+            listen: all_addresses(5002),
             advertise: None,
             seeds: Vec::new(),
             tuning: gossamer_cluster::Tuning::default(),
@@ -187,11 +187,11 @@ impl Default for Gateway {
 }
 
 fn default_listen() -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5100)
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000)
 }
 
 fn default_mesh_listen() -> SocketAddr {
-    all_addresses(5101)
+    all_addresses(5001)
 }
 
 fn default_grace_ms() -> u64 {

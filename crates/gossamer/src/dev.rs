@@ -108,18 +108,30 @@ fn announce(addresses: &Addresses, data: &Path, started: &[Value], output: Outpu
             "http": http, "mesh": addresses.mesh, "cluster": addresses.cluster, "data": data, "plugins": started,
         }));
     }
+    let field = |plugin: &Value, key: &str| match &plugin[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     println!("core     http://{http}  (open to everybody on this machine)");
     for plugin in started {
-        println!("plugin   {}  process {}  log {}", plugin["instance"], plugin["pid"], plugin["log"]);
+        let [instance, pid, log] = ["instance", "pid", "log"].map(|key| field(plugin, key));
+        println!("plugin   {instance}  process {pid}  log {log}");
     }
     println!("data     {}", data.display());
     println!();
     println!("Try:  curl -T README.md http://{http}/artifacts/static/docs/file/README.md");
     println!("      curl http://{http}/artifacts/static/docs/file/README.md");
-    println!("      gossamer explain GET /artifacts/static/docs/file/README.md");
+    println!("      {} explain GET /artifacts/static/docs/file/README.md", this_program());
     println!();
     println!("Ctrl-C stops everything.");
     Ok(())
+}
+
+/// How a person in this directory calls this program.
+fn this_program() -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("gossamer"));
+    let here = std::env::current_dir().unwrap_or_default();
+    program.strip_prefix(&here).unwrap_or(&program).display().to_string()
 }
 
 fn default_data() -> anyhow::Result<PathBuf> {
