@@ -97,7 +97,7 @@ impl TestMesh {
     /// Starts the guest plugin with `policy` (a Rego module) under a token for the plugin `granted`.
     pub async fn start_guest(&mut self, instance: &str, granted: &str, policy: &str) {
         let token = self.token(granted, &["application/vnd.guest.*"]).await;
-        let module = self.path(&format!("{instance}.rego"));
+        let module = self.path(format!("{instance}.rego"));
         std::fs::write(&module, policy).unwrap();
         let mut command = Command::new(self.programs.guest);
         command.env("GUEST_POLICY", module);
@@ -120,7 +120,7 @@ impl TestMesh {
         if !token.is_empty() {
             command.env("GOSSAMER_JOIN", token);
         }
-        let log = self.path(&format!("{instance}.log"));
+        let log = self.path(format!("{instance}.log"));
         self.plugins.insert(instance.to_owned(), Process::start(&mut command, &log));
     }
 
@@ -140,7 +140,7 @@ impl TestMesh {
     async fn until_ready(&self, plugin: &str, instance: &str) {
         let node = self.node_of(instance).await;
         self.until(&format!("{instance} is routed to"), async || {
-            self.instances(plugin).await.iter().any(|known| *known == node)
+            self.instances(plugin).await.contains(&node)
         })
         .await;
     }

@@ -90,9 +90,12 @@ async fn start(
 async fn until_routed(api: &Api, instances: usize) -> anyhow::Result<()> {
     for _ in 0..ROUTED_CHECKS_MAX {
         let answer = api.get("/api/v1/plugins").await?;
-        let plugins = answer["plugins"].as_array().into_iter().flatten();
-        let known = plugins.flat_map(|plugin| plugin["instances"].as_array().into_iter().flatten());
-        if known.filter(|instance| instance["state"] == "admitted").count() >= instances {
+        let items =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let known = items(&answer, "plugins").into_iter().flat_map(|plugin| items(&plugin, "instances"));
+        let admitted =
+            known.filter(|instance| instance.get("state").is_some_and(|state| state == "admitted"));
+        if admitted.count() >= instances {
             return Ok(());
         }
         tokio::time::sleep(ROUTED_CHECK_PAUSE).await;
@@ -108,9 +111,9 @@ fn announce(addresses: &Addresses, data: &Path, started: &[Value], output: Outpu
             "http": http, "mesh": addresses.mesh, "cluster": addresses.cluster, "data": data, "plugins": started,
         }));
     }
-    let field = |plugin: &Value, key: &str| match &plugin[key] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let field = |plugin: &Value, key: &str| {
+        let value = plugin.get(key).unwrap_or(&Value::Null);
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     };
     println!("core     http://{http}  (open to everybody on this machine)");
     for plugin in started {

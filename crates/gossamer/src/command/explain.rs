@@ -45,7 +45,7 @@ fn describe(record: &Value) -> String {
     page.field("because", &text(record, "/selected/because"));
     page.field("policy", &text(record, "/selected/policy"));
     page.field("evaluated", &with(record, "/trail/how", "/trail/micros"));
-    page.list("rules that held", items(record, "/rules").map(|rule| rule_line(rule)));
+    page.list("rules that held", items(record, "/rules").map(rule_line));
     page.list("lookups", items(record, "/trail/lookups").map(lookup_line));
     page.list("replicas", items(record, "/replicas").map(replica_line));
     page.list("not asked", items(record, "/passed_over").map(|one| with_because(one, "/plugin")));
@@ -87,10 +87,7 @@ fn sentence(decision: Option<&Value>) -> String {
 }
 
 fn rule_line(rule: &Value) -> String {
-    match rule {
-        Value::String(name) => name.clone(),
-        other => with_because(other, "/rule"),
-    }
+    rule.as_str().map_or_else(|| with_because(rule, "/rule"), str::to_owned)
 }
 
 fn lookup_line(pair: &Value) -> String {
