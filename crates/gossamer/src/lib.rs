@@ -16,7 +16,7 @@ use crate::cli::Cli;
 
 /// Runs the command line of this process to its end.
 ///
-/// The exit code says which class of failure it was; see [`exit::Class`].
+/// The exit code says which class of failure it was; see `exit::Class`.
 pub fn run() -> ExitCode {
     match command::run(Cli::parse()) {
         Ok(code) => code,

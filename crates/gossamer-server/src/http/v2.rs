@@ -1,6 +1,6 @@
 //! The OCI distribution API, `/v2/`: which request means what, who may make it, and how it is answered.
 //!
-//! Each request goes the same way: path → [`Route`], query → [`Query`], principal → allowed or not,
+//! Each request goes the same way: path → `Route`, query → `Query`, principal → allowed or not,
 //! then one file per kind of thing: `uploads`, `blobs`, `manifests`, `listings`, `referrers`.
 
 use std::sync::Arc;
