@@ -24,10 +24,10 @@ pub struct Member {
     /// Where its QUIC endpoint listens.
     pub address: SocketAddr,
     pub state: State,
-    /// What it says of itself. `None` until that has reached us, or if its certificate says otherwise.
-    ///
-    /// Gossip is a hint: whoever acts on the role checks the certificate of the peer.
+    /// What it says of itself. `None` until that has reached us. Gossip is a hint: see [`Member::role`] for the role.
     pub record: Option<Arc<Record>>,
+    /// The role in its certificate. `None` until it has shown us that.
+    pub certified: Option<Role>,
     /// When this life of the member came into our view.
     pub since: Instant,
 }
@@ -68,7 +68,7 @@ impl View {
         self.members.get(index)
     }
 
-    /// The members that say that they have this role.
+    /// The members of this role, as far as is known.
     pub fn having(&self, role: &Role) -> impl Iterator<Item = &Arc<Member>> {
         self.members.iter().filter(move |member| member.role() == Some(role))
     }
@@ -96,9 +96,10 @@ impl View {
 // === impl Member ===
 
 impl Member {
-    /// The role that the member claims.
+    /// The role that the member's certificate names. Until that is known the role that its record claims: whoever
+    /// acts on it checks the certificate of the peer.
     pub fn role(&self) -> Option<&Role> {
-        self.record.as_ref().map(|record| &record.role)
+        self.certified.as_ref().or_else(|| self.record.as_ref().map(|record| &record.role))
     }
 
     /// Whether the member has said that it is about to stop.

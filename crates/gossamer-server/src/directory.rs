@@ -246,7 +246,8 @@ fn hints(view: &View) -> BTreeSet<Hint> {
     staying
         .filter_map(|member| {
             let record = member.record.as_ref()?;
-            let plugin = record.role.plugin()?.clone();
+            // By its certificate, once that is known: what claims another name is pulled, refused and shown.
+            let plugin = member.role()?.plugin()?.clone();
             Some(Hint { node: member.node, plugin, announcement: record.announcement? })
         })
         .collect()

@@ -296,6 +296,30 @@ async fn a_restart_on_the_same_address_is_taken_up_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_finds_a_member_that_came_back_on_another_port() {
+    let mesh = Mesh::new();
+    let [one] = mesh.nodes().await;
+    let (identity, directory) = (mesh.identity("second", Role::Agent), mesh.path("second"));
+    let seeds = [one.cluster.local_addr()];
+    let second = {
+        let (identity, directory) = (identity.clone(), directory.clone());
+        separately(async move { start(identity, &directory, any(), &seeds, 1).await })
+    };
+    let id = second.1.id();
+    one.until("the second", |view| view.get(id).is_some()).await;
+    one.cluster.call(id, "echo", Bytes::new()).await.unwrap();
+
+    kill(second);
+    let second = start(identity, &directory, any(), &seeds, 2).await;
+    let address = second.cluster.local_addr();
+    one.until("its new address", |view| view.get(id).is_some_and(|second| second.address == address)).await;
+    // The connection of its first life is still in the pool, and leads nowhere.
+    let begin = shell::now();
+    one.cluster.call(id, "echo", Bytes::new()).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_finds_its_cluster_again_without_a_seed() {
     let mesh = Mesh::new();
     let [one, two] = mesh.nodes().await;

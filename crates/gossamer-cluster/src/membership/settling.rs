@@ -108,20 +108,20 @@ impl<R: Rng + SeedableRng> Membership<R> {
     fn member(&mut self, seen: &Seen) -> Arc<Member> {
         let Seen { presence, state, since, incarnation: _ } = *seen;
         let node = presence.node();
-        let mut record = self.rumours.heard().records.get(&node).cloned();
-        let certified = self.roles.get(&node);
-        if let (Some(claimed), Some(certified)) = (&record, certified)
+        let record = self.rumours.heard().records.get(&node).cloned();
+        let certified = self.roles.get(&node).cloned();
+        if let (Some(claimed), Some(certified)) = (&record, &certified)
             && claimed.role != *certified
         {
-            record = None;
             self.fault(Fault::Impostor);
         }
-        Arc::new(Member { node, address: presence.address(), state, record, since })
+        Arc::new(Member { node, address: presence.address(), state, record, certified, since })
     }
 }
 
 /// Ourselves, as our own view shows us.
 pub(super) fn own_member(me: &Presence, rumours: &Rumours, since: Instant) -> Arc<Member> {
     let record = Some(Arc::clone(rumours.heard().records.own()));
-    Arc::new(Member { node: me.node(), address: me.address(), state: State::Alive, record, since })
+    let (node, address) = (me.node(), me.address());
+    Arc::new(Member { node, address, state: State::Alive, record, certified: None, since })
 }

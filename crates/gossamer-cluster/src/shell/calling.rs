@@ -58,8 +58,13 @@ impl Pool {
         }
     }
 
-    fn get(&self, node: NodeId) -> Option<Connection> {
-        self.lock().get(&node).filter(|connection| connection.close_reason().is_none()).cloned()
+    /// An open connection to where the member is now. One to where it was belongs to an earlier life, or to a way
+    /// that is gone: whoever asks there waits until it goes idle.
+    fn get(&self, member: &Member) -> Option<Connection> {
+        let is_current = |connection: &&Connection| {
+            connection.close_reason().is_none() && is_same(connection.remote_address(), member.address)
+        };
+        self.lock().get(&member.node).filter(is_current).cloned()
     }
 
     fn forget(&self, node: NodeId) {
@@ -106,7 +111,7 @@ impl Calling {
         method: &str,
         request: &[u8],
     ) -> Result<Bytes, CallError> {
-        if let Some(connection) = self.pool.get(member.node) {
+        if let Some(connection) = self.pool.get(member) {
             match exchange(&connection, method, request).await {
                 Err(Unanswered::NotReceived) => self.pool.forget(member.node),
                 Err(Unanswered::Failed(error)) => return Err(error),
@@ -203,6 +208,11 @@ async fn exchange(connection: &Connection, method: &str, request: &[u8]) -> Resu
         Some(answer) => answer.map_err(|refusal| Unanswered::Failed(CallError::Refused(refusal))),
         None => Err(Unanswered::Failed(CallError::Malformed)),
     }
+}
+
+/// A socket of both families shows an IPv4 peer by its mapped address.
+fn is_same(left: SocketAddr, right: SocketAddr) -> bool {
+    (left.ip().to_canonical(), left.port()) == (right.ip().to_canonical(), right.port())
 }
 
 fn unreachable(address: SocketAddr, error: DialError) -> CallError {

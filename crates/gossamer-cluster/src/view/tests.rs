@@ -19,7 +19,8 @@ fn member(index: u8, role: Role, leaving: bool) -> Arc<Member> {
     };
     let address = SocketAddr::from(([10, 0, 0, index], 7_946));
     let since = crate::shell::now();
-    Arc::new(Member { node, address, state: State::Alive, record: Some(Arc::new(record)), since })
+    let record = Some(Arc::new(record));
+    Arc::new(Member { node, address, state: State::Alive, record, certified: None, since })
 }
 
 fn view(members: Vec<Arc<Member>>) -> View {

@@ -36,7 +36,7 @@ fn show(view: &View, member: &Member, now: Instant) -> Value {
         "me": member.node == view.me(),
         "address": member.address,
         "state": format!("{:?}", member.state).to_lowercase(),
-        "role": record.map(|record| record.role.to_string()),
+        "role": member.role().map(ToString::to_string),
         "version": record.and_then(|record| record.version.as_ref()).map(ToString::to_string),
         "generation": record.map(|record| record.generation.get()),
         "service": record.and_then(|record| record.service),
