@@ -208,7 +208,8 @@ impl<R: Rng + SeedableRng> Membership<R> {
         if glance.sender.node() != from {
             return self.fault(Fault::Forged);
         }
-        if !self.swim.has_room() && self.roster.get(&from).is_none() {
+        let named = glance.updates.iter().map(|update| update.id().node()).chain([from]);
+        if named.filter(|node| self.roster.get(node).is_none()).count() > self.swim.room() {
             return self.fault(Fault::Crowded);
         }
         let received = self.swim.receive(packet, now);

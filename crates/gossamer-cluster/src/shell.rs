@@ -213,7 +213,8 @@ impl Shell {
                 self.transport.dialled(to, Some(&link.connection).filter(|_| link.peer.id.node != self.node));
             }
             Err(error) => {
-                transport::log_failed_dial(&to, &error);
+                let error: &dyn std::error::Error = &error;
+                debug!(address = %to.address, error, "Nobody was reached");
                 self.transport.dialled(to, None);
             }
         }
@@ -224,7 +225,7 @@ impl Shell {
         self.step(Input::Met { node: id.node, role: id.role, dialled });
         if id.node == self.node {
             debug!("We are our own seed");
-            return transport::hang_up(&link.connection);
+            return quic::close(&link.connection, Close::Done);
         }
         self.transport.adopt(link);
     }

@@ -8,7 +8,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{
     Destination, Fault, Membership, Output,
-    letter::{self, Body, Delta, Letter},
+    letter::{self, Body, Delta, LETTER_BYTES_MAX, Letter},
     presence::Presence,
     records::{Edition, Rumour, Verdict},
 };
@@ -129,10 +129,15 @@ impl<R: Rng + SeedableRng> Membership<R> {
         let (ours, others): (Vec<_>, Vec<_>) = members.partition(|member| member.id().node() == me.node());
         self.outbid_usurpers(ours.iter().map(|member| *member.id()), now);
         let about_us = ours.into_iter().filter(|member| *member.id() == self.swim.me()).collect::<Vec<_>>();
-        if !self.swim.has_room() {
-            return self.fault(Fault::Crowded);
+        let (known, mut strangers): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|member| self.roster.get(&member.id().node()).is_some());
+        let room = self.swim.room();
+        if strangers.len() > room {
+            strangers.truncate(room);
+            self.fault(Fault::Crowded);
         }
-        let introduced = self.swim.introduce(about_us.into_iter().chain(others), spread, now);
+        let members = about_us.into_iter().chain(known).chain(strangers);
+        let introduced = self.swim.introduce(members, spread, now);
         self.check(introduced);
         self.stale = true;
     }
@@ -154,7 +159,8 @@ impl<R: Rng + SeedableRng> Membership<R> {
     fn write(&mut self, to: Destination, body: Body) {
         let letter = Letter { sender: self.swim.me(), body };
         match letter.encode() {
-            Ok(bytes) => self.outbox.push(Output::Letter { to, bytes }),
+            Ok(bytes) if bytes.len() <= LETTER_BYTES_MAX => self.outbox.push(Output::Letter { to, bytes }),
+            Ok(_) => self.fault(Fault::Crowded),
             Err(_) => self.fault(Fault::Disordered),
         }
     }

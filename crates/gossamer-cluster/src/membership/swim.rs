@@ -85,8 +85,9 @@ impl<R: Rng> Swim<R> {
         self.foca.iter_membership_state()
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.foca.iter_membership_state().len() < MEMBERS_MAX
+    /// How many more members there is room for.
+    pub(super) fn room(&self) -> usize {
+        MEMBERS_MAX.saturating_sub(self.foca.iter_membership_state().len())
     }
 
     pub(super) fn receive(&mut self, packet: &[u8], now: Instant) -> Result<(), foca::Error> {

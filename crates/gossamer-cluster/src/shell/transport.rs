@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use gossamer_identity::{Identity, Peer};
 use gossamer_wire::{NodeId, alpn};
 use quinn::{Connection, Endpoint};
@@ -14,10 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::{
-    Event,
-    quic::{self, Close, DialError},
-};
+use super::{Event, quic};
 use crate::{
     membership::{Destination, LETTER_BYTES_MAX, PACKET_BYTES_MAX},
     meter,
@@ -192,9 +189,7 @@ impl Parcel {
 
 async fn write(connection: &Connection, kind: u8, bytes: &[u8]) -> Result<(), quinn::WriteError> {
     let mut stream = connection.open_uni().await?;
-    let mut head = BytesMut::with_capacity(1);
-    head.put_u8(kind);
-    stream.write_all(&head).await?;
+    stream.write_all(&[kind]).await?;
     stream.write_all(bytes).await?;
     drop(stream.finish());
     Ok(())
@@ -260,14 +255,4 @@ async fn read_streams(
         };
         drop(events.send(event).await);
     }
-}
-
-/// A dial that brought nobody, with what is worth logging.
-pub(super) fn log_failed_dial(to: &Destination, error: &DialError) {
-    debug!(address = %to.address, error = error as &dyn std::error::Error, "Nobody was reached");
-}
-
-/// Ends a connection to ourselves, or to one that we do not want.
-pub(super) fn hang_up(connection: &Connection) {
-    quic::close(connection, Close::Done);
 }
