@@ -239,7 +239,7 @@ impl Sim {
                 }
                 Output::Letter { to, bytes } => self.post(host, to, bytes),
                 Output::Fault(fault) => self.hosts[host].faults.push(fault),
-                Output::Changed(_) | Output::Doubt(_) => {}
+                Output::Changed(_) | Output::Suspected(_) | Output::Doubt(_) => {}
             }
         }
         self.wake(host);

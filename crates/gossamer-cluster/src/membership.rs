@@ -108,7 +108,9 @@ pub enum Output {
     Letter { to: Destination, bytes: Bytes },
     /// There is a new view.
     Changed(Arc<View>),
-    /// Our own probe of this node failed: a connection to it may be dead without knowing it.
+    /// Our own probe of this node failed; to be counted.
+    Suspected(NodeId),
+    /// This node did not answer, or lives at another address now: a connection to it may be dead without knowing it.
     Doubt(NodeId),
     /// Something was refused; to be counted.
     Fault(Fault),

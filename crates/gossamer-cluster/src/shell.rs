@@ -237,10 +237,11 @@ impl Shell {
                 Output::Packet { to, bytes } => self.send(to, Parcel::Packet(bytes)),
                 Output::Letter { to, bytes } => self.send(to, Parcel::Letter(bytes)),
                 Output::Changed(view) => self.show(view),
-                Output::Doubt(node) => {
+                Output::Suspected(node) => {
                     meter::suspected();
-                    self.transport.doubt(node);
+                    debug!(member = %node, "A member does not answer");
                 }
+                Output::Doubt(node) => self.transport.doubt(node),
                 Output::Fault(fault) => {
                     meter::fault(fault);
                     debug!(fault = fault.as_str(), "Refused what a peer sent");

@@ -70,6 +70,12 @@ impl<R: Rng + SeedableRng> Membership<R> {
         for seen in &changes.suspected {
             self.suspect(seen, witness, now);
         }
+        let remembered = self.greeter.remembered();
+        let has_moved = |seen: &&Seen| {
+            remembered.get(&seen.presence.node()).is_some_and(|address| *address != seen.presence.address())
+        };
+        let moved = self.roster.iter().map(|(_, seen)| seen).filter(has_moved);
+        self.outbox.extend(moved.map(|seen| Output::Doubt(seen.presence.node())));
         self.greeter.observe(self.roster.iter().map(|(_, seen)| seen.presence), now);
     }
 
@@ -77,7 +83,7 @@ impl<R: Rng + SeedableRng> Membership<R> {
         let me = self.swim.me();
         let accused = seen.presence.node();
         let accuser = if witness == me.node() {
-            self.outbox.push(Output::Doubt(accused));
+            self.outbox.extend([Output::Suspected(accused), Output::Doubt(accused)]);
             if let Ok(rumour) =
                 Rumour::encode_accusation(&Accusation::new(seen.presence, seen.incarnation, me))
             {

@@ -92,7 +92,7 @@ impl Room {
                         self.faults.push(fault);
                         continue;
                     }
-                    Output::Changed(_) | Output::Doubt(_) => continue,
+                    Output::Changed(_) | Output::Suspected(_) | Output::Doubt(_) => continue,
                 };
                 let hearer = self.cores.iter().position(|core| core.swim.me().address() == to.address);
                 let hearer = hearer.filter(|hearer| *hearer != core && !self.silent.contains(hearer));
@@ -113,7 +113,11 @@ fn first_of<T>(outputs: Vec<Output>, pick: impl Fn(Output) -> Option<T>) -> T {
 fn faults(outputs: Vec<Output>) -> Vec<Fault> {
     let fault = |output| match output {
         Output::Fault(fault) => Some(fault),
-        Output::Packet { .. } | Output::Letter { .. } | Output::Changed(_) | Output::Doubt(_) => None,
+        Output::Packet { .. }
+        | Output::Letter { .. }
+        | Output::Changed(_)
+        | Output::Suspected(_)
+        | Output::Doubt(_) => None,
     };
     outputs.into_iter().filter_map(fault).collect()
 }
@@ -157,7 +161,11 @@ fn the_sender_must_be_who_the_certificate_says() {
     let outputs = room.cores[1].handle(Input::Time, now);
     let bytes = first_of(outputs, |output| match output {
         Output::Packet { bytes, .. } => Some(bytes),
-        Output::Letter { .. } | Output::Changed(_) | Output::Doubt(_) | Output::Fault(_) => None,
+        Output::Letter { .. }
+        | Output::Changed(_)
+        | Output::Suspected(_)
+        | Output::Doubt(_)
+        | Output::Fault(_) => None,
     });
     let forged = room.cores[0].handle(Input::Packet { from: node(2), bytes }, now);
     assert_eq!(faults(forged), [Fault::Forged]);
@@ -165,7 +173,11 @@ fn the_sender_must_be_who_the_certificate_says() {
     room.cores[1].open_exchange(Destination { address: address(0), node: None });
     let bytes = first_of(std::mem::take(&mut room.cores[1].outbox), |output| match output {
         Output::Letter { bytes, .. } => Some(bytes),
-        Output::Packet { .. } | Output::Changed(_) | Output::Doubt(_) | Output::Fault(_) => None,
+        Output::Packet { .. }
+        | Output::Changed(_)
+        | Output::Suspected(_)
+        | Output::Doubt(_)
+        | Output::Fault(_) => None,
     });
     let forged = room.cores[0].handle(Input::Letter { from: node(2), bytes }, now);
     assert_eq!(faults(forged), [Fault::Forged]);
@@ -267,6 +279,16 @@ fn an_earlier_life_that_we_forgot_is_outbid() {
     room.pass(5 * SECOND);
     assert!(room.cores[1].swim.me().outranks(&later));
     assert!(room.sees(0, 1).is_some());
+}
+
+#[test]
+fn the_connection_to_where_a_member_was_is_not_used_for_where_it_is() {
+    let mut room = Room::of(2);
+    let moved = Presence::new(node(1), address(9), 2);
+    room.cores[0].swim.introduce(std::iter::once(foca::Member::alive(moved)), false, room.now).unwrap();
+    let outputs = room.cores[0].handle(Input::Time, room.now);
+    assert!(outputs.iter().any(|output| matches!(output, Output::Doubt(doubted) if *doubted == node(1))));
+    assert_eq!(room.sees(0, 1).unwrap().address, address(9));
 }
 
 #[test]
