@@ -16,6 +16,7 @@ mod proto;
 mod pull;
 mod record;
 mod role;
+mod routes;
 
 pub use announcement::Announcement;
 pub use entropy::{Delta, Summary};
@@ -28,6 +29,7 @@ pub use policy::Policy;
 pub use pull::{PullRequest, PullResponse};
 pub use record::Record;
 pub use role::Role;
+pub use routes::{LastGood, PluginRoute, Routes};
 
 #[cfg(test)]
 mod tests;

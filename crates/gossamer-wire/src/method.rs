@@ -1,10 +1,13 @@
 //! The unary calls between members, by name.
 
-/// [`crate::PullRequest`] to [`crate::PullResponse`], answered by who announces.
+/// [`crate::PullRequest`] to [`crate::PullResponse`], answered by who announces and, of what it routes by, by a core.
 pub const PULL: &str = "pull";
 
 /// [`crate::RenewRequest`] to [`crate::JoinResponse`], answered by cores.
 pub const RENEW: &str = "renew";
+
+/// Nothing to [`crate::Routes`], answered by cores to cores.
+pub const ROUTES: &str = "routes";
 
 /// [`crate::JoinRequest`] to [`crate::JoinResponse`], over [`crate::alpn::JOIN`].
 pub const JOIN: &str = "join";

@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 
 use crate::{
     Announcement, Delta, Generation, InvalidMessage, JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse,
-    NodeId, Policy, PullRequest, PullResponse, ReattestRequest, Record, RenewRequest, Role, Summary, event,
+    LastGood, NodeId, PluginRoute, Policy, PullRequest, PullResponse, ReattestRequest, Record, RenewRequest,
+    Role, Routes, Summary, event,
 };
 
 // === Words ===
@@ -148,6 +149,22 @@ proptest! {
     }
 
     #[test]
+    fn route_tables_survive_the_wire(
+        digest in digest(),
+        plugins in vec((plugin(), version(), digest(), vec(media_type(), 0..4), any::<u32>()), 0..4),
+        last_good in vec((plugin(), digest(), any::<u64>()), 0..4),
+    ) {
+        let plugins = plugins.into_iter().map(|(plugin, version, policy, media_types, instances)| {
+            PluginRoute { plugin, version, policy, media_types, instances }
+        });
+        let last_good = last_good.into_iter().map(|(plugin, announcement, since_ms)| {
+            LastGood { plugin, announcement, since_ms }
+        });
+        let routes = Routes { digest, plugins: plugins.collect(), last_good: last_good.collect() };
+        prop_assert_eq!(&Routes::decode(&routes.encode()).unwrap(), &routes);
+    }
+
+    #[test]
     fn events_survive_the_wire(event in an_event()) {
         prop_assert_eq!(event::decode(&event::encode(&event)).unwrap(), event);
     }
@@ -178,6 +195,7 @@ proptest! {
         drop(Announcement::decode(&bytes));
         drop(JoinResponse::decode(&bytes));
         drop(Delta::decode(&bytes));
+        drop(Routes::decode(&bytes));
         drop(event::decode(&bytes));
     }
 
