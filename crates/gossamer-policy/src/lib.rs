@@ -16,6 +16,7 @@ mod output;
 mod policies;
 mod policy;
 mod recorder;
+pub mod rollout;
 mod source;
 mod strikes;
 mod table;
