@@ -42,7 +42,8 @@ pub(super) fn in_order(mounts: impl IntoIterator<Item = Mount>) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = mounts.into_iter().filter(|mount| !mount.is_empty()).collect();
     mounts.sort_by_cached_key(|mount| {
         let prefix = mount.prefix.as_ref().map_or(0, String::len);
-        (Reverse(mount.host.is_some()), Reverse(prefix), mount.host.clone(), mount.prefix.clone())
+        let plugin = mount.plugin.clone();
+        (Reverse(mount.host.is_some()), Reverse(prefix), mount.host.clone(), mount.prefix.clone(), plugin)
     });
     mounts
 }

@@ -149,3 +149,25 @@ fn the_digest_says_what_is_selected_and_not_how_it_was_learnt() {
     assert_ne!(table([other, files.clone()]).digest(), digest);
     assert_ne!(RouteTable::build([yum, files], [], &BTreeMap::new()).digest(), digest);
 }
+
+#[test]
+fn the_order_of_what_is_announced_counts_for_nothing() {
+    let mut routes = vec![
+        route("yum", "1.0.0", &["rpm"]),
+        route("yum", "2.0.0", &["rpm"]),
+        route("yum", "2.0.0", &["rpm", "module"]), // same version, generation and policy
+        Route { generation: 2, ..route("yum", "1.0.0", &["rpm"]) },
+        route("static", "1.0.0", &["file"]),
+    ];
+    let expected = table(routes.clone());
+    for _ in 0..routes.len() {
+        routes.rotate_left(1);
+        for reversed in [routes.clone(), routes.iter().rev().cloned().collect()] {
+            let table = table(reversed);
+            assert_eq!(table.digest(), expected.digest());
+            assert!(table.routes().eq(expected.routes()));
+            assert_eq!(table.passed_over(), expected.passed_over());
+            assert_eq!(table.conflicts(), expected.conflicts());
+        }
+    }
+}

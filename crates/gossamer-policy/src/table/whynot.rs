@@ -68,14 +68,14 @@ fn why_not(route: &Route, request: &Request<'_>, selection: &Selection) -> Optio
     }
 }
 
-/// The route of one plugin, and all others with the reason. Instances that announce the same are one.
+/// The route of one plugin, and all others with the reason, the next best first. Instances that announce the same are
+/// one. The order in which they are given counts for nothing.
 pub(super) fn choose(
-    announced: Vec<Arc<Route>>,
+    mut announced: Vec<Arc<Route>>,
     pin: Option<&Version>,
 ) -> (Option<Arc<Route>>, Vec<PassedOver>) {
-    let rank = |route: &&Arc<Route>| (route.version.clone(), route.generation, route.policy);
-    let eligible = announced.iter().filter(|route| pin.is_none_or(|pin| route.version == *pin));
-    let chosen = eligible.max_by_key(rank).cloned();
+    announced.sort_by(|left, right| rank(right).cmp(&rank(left)));
+    let chosen = announced.iter().find(|route| pin.is_none_or(|pin| route.version == *pin)).cloned();
     let mut passed_over: Vec<PassedOver> = Vec::new();
     for route in announced {
         let why = match (&chosen, pin) {
@@ -90,6 +90,11 @@ pub(super) fn choose(
         }
     }
     (chosen, passed_over)
+}
+
+/// Everything of a route: what ranks alike is alike.
+fn rank(route: &Route) -> (&Version, u64, Digest, &BTreeSet<MediaType>) {
+    (&route.version, route.generation, route.policy, &route.media_types)
 }
 
 fn is_same(left: &Route, right: &Route) -> bool {
