@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod command_line;
+mod cores;
 mod events;
 mod faults;
 mod identity;

@@ -28,6 +28,9 @@ pub struct TestMesh {
     programs: Programs,
     core: Option<Process>,
     plugins: BTreeMap<String, Process>,
+    further: BTreeMap<String, FurtherCore>,
+    /// Lines at the top of every core's configuration, each with its line break.
+    settings: String,
     addresses: Addresses,
     client: Client,
     directory: TempDir,
@@ -40,15 +43,58 @@ struct Addresses {
     cluster: String,
 }
 
+/// A core that joined the first one's mesh.
+pub struct FurtherCore {
+    pub process: Process,
+    addresses: Addresses,
+}
+
+impl FurtherCore {
+    /// Where its HTTP API is, without a slash at the end.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.addresses.http)
+    }
+
+    /// Where plugins reach it, over HTTP/2 and mutual TLS.
+    pub fn mesh(&self) -> &str {
+        &self.addresses.mesh
+    }
+
+    /// Where nodes find it, over QUIC.
+    pub fn cluster(&self) -> &str {
+        &self.addresses.cluster
+    }
+}
+
+impl Addresses {
+    fn any() -> Self {
+        let any = "127.0.0.1:0".to_owned();
+        Self { http: any.clone(), mesh: any.clone(), cluster: any }
+    }
+
+    /// What a core prints once it is ready.
+    fn read(line: &str) -> Self {
+        let ready: Value = serde_json::from_str(line).unwrap();
+        let address = |key: &str| ready[key].as_str().unwrap().to_owned();
+        Self { http: address("http"), mesh: address("mesh"), cluster: address("cluster") }
+    }
+}
+
 impl TestMesh {
     /// Starts a core that knows only itself, on ports that the kernel chooses.
     pub async fn start(programs: Programs) -> Self {
-        let any = "127.0.0.1:0".to_owned();
+        Self::start_with(programs, "").await
+    }
+
+    /// As [`start`](Self::start), with further lines of configuration for every core.
+    pub async fn start_with(programs: Programs, settings: &str) -> Self {
         let mut mesh = Self {
             programs,
             core: None,
             plugins: BTreeMap::new(),
-            addresses: Addresses { http: any.clone(), mesh: any.clone(), cluster: any },
+            further: BTreeMap::new(),
+            settings: settings.to_owned(),
+            addresses: Addresses::any(),
             client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             directory: tempfile::tempdir().unwrap(),
         };
@@ -65,22 +111,45 @@ impl TestMesh {
     /// Starts the core, or starts it again on the addresses that it had.
     pub fn start_core(&mut self) {
         let config = self.path("core.toml");
-        std::fs::write(&config, self.core_config()).unwrap();
+        std::fs::write(&config, self.core_config("core", &self.addresses)).unwrap();
         let mut command = self.command();
         command.args(["core", "--output", "json", "--config"]).arg(&config);
         let (core, line) = Process::start_and_read_line(&mut command, &self.path("core.log"));
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let address = |key: &str| ready[key].as_str().unwrap().to_owned();
-        self.addresses =
-            Addresses { http: address("http"), mesh: address("mesh"), cluster: address("cluster") };
+        self.addresses = Addresses::read(&line);
         self.core = Some(core);
     }
 
-    fn core_config(&self) -> String {
-        let Addresses { http, mesh, cluster } = &self.addresses;
-        let data = self.path("core");
+    /// Starts the further core `name`, which joins by a token; or starts it again on the addresses that it had.
+    pub async fn start_further_core(&mut self, name: &str) {
+        let known = self.further.remove(name).map(|further| further.addresses);
+        let config = self.path(format!("{name}.toml"));
+        let mut command = self.command();
+        if known.is_none() {
+            command.env("GOSSAMER_JOIN", self.core_token().await);
+        }
+        let addresses = known.unwrap_or_else(Addresses::any);
+        std::fs::write(&config, self.core_config(name, &addresses)).unwrap();
+        command.args(["core", "--output", "json", "--config"]).arg(&config);
+        let log = self.path(format!("{name}.log"));
+        let (process, line) = Process::start_and_read_line(&mut command, &log);
+        self.further.insert(name.to_owned(), FurtherCore { process, addresses: Addresses::read(&line) });
+    }
+
+    /// A further core that was started.
+    pub fn further_core(&mut self, name: &str) -> &mut FurtherCore {
+        self.further.get_mut(name).unwrap()
+    }
+
+    /// A one-time token for a further core, good for a minute.
+    pub async fn core_token(&self) -> String {
+        self.create_token(json!({ "core": true, "ttl_seconds": 60 })).await
+    }
+
+    fn core_config(&self, name: &str, addresses: &Addresses) -> String {
+        let Addresses { http, mesh, cluster } = addresses;
+        let (data, settings) = (self.path(name), &self.settings);
         format!(
-            "mesh = \"test\"\ndata = {data:?}\nlisten = {http:?}\nmesh_listen = {mesh:?}\n\n\
+            "{settings}mesh = \"test\"\ndata = {data:?}\nlisten = {http:?}\nmesh_listen = {mesh:?}\n\n\
              [cluster]\nlisten = {cluster:?}\n\n[access]\nmode = \"open\"\n"
         )
     }
@@ -130,7 +199,11 @@ impl TestMesh {
     }
 
     pub async fn token_for(&self, plugin: &str, media_types: &[&str], ttl_seconds: u64) -> String {
-        let body = json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": ttl_seconds });
+        self.create_token(json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": ttl_seconds }))
+            .await
+    }
+
+    async fn create_token(&self, body: Value) -> String {
         let response = self.request(Method::POST, "/api/v1/tokens").json(&body).send().await.unwrap();
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
         let answer: Value = response.json().await.unwrap();

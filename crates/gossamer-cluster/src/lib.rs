@@ -9,6 +9,7 @@ pub mod membership;
 mod meter;
 mod rendezvous;
 mod shell;
+mod strangers;
 mod view;
 
 pub use calls::{CALL_BYTES_MAX, Calls, JOIN_BYTES_MAX};
@@ -18,4 +19,5 @@ pub use error::{CallError, InvalidTuning, PublishError, Refusal, RefusalKind, St
 pub use membership::{Outcome, Suspicion};
 pub use rendezvous::rank;
 pub use shell::calling::join_call;
+pub use strangers::{Patience, Round, Strangers, StrangersError};
 pub use view::{Member, State, View};

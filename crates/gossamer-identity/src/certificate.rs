@@ -47,6 +47,16 @@ impl<'a> Certificate<'a> {
         self.0.public_key().raw
     }
 
+    /// DER of who it is for.
+    pub(crate) fn subject_name(&self) -> &[u8] {
+        self.0.subject().as_raw()
+    }
+
+    /// DER of who signed it.
+    pub(crate) fn issuer_name(&self) -> &[u8] {
+        self.0.issuer().as_raw()
+    }
+
     /// To the second, as the certificate says it.
     pub(crate) fn validity(&self) -> Validity {
         let validity = self.0.validity();

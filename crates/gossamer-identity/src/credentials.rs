@@ -53,7 +53,13 @@ impl Credentials {
         let bytes = |certificates: &[CertificateDer<'_>]| {
             certificates.iter().map(|der| der.to_vec().into()).collect()
         };
-        JoinResponse { chain: bytes(&self.chain), roots: bytes(&self.roots), mesh, cores }
+        JoinResponse {
+            chain: bytes(&self.chain),
+            roots: bytes(&self.roots),
+            mesh,
+            cores,
+            authority: Vec::new(),
+        }
     }
 
     /// SHA-256 over the DER of the leaf.

@@ -73,10 +73,7 @@ impl NodeKey {
     /// A PKCS #10 request, DER, that proves possession of this key and asks for nothing else:
     /// names, role and grant are the issuer's to say.
     pub fn signing_request(&self) -> Result<Vec<u8>, KeyError> {
-        let mut request = rcgen::CertificateParams::default();
-        request.distinguished_name = rcgen::DistinguishedName::new();
-        let request = request.serialize_request(&*self.pair).map_err(KeyError::Request)?;
-        Ok(request.der().to_vec())
+        signing_request(&self.pair)
     }
 
     /// 64 secret bytes, the same after every restart, for the stateless resets and connection ids of
@@ -106,6 +103,14 @@ pub(crate) fn node_of(public_key: &[u8]) -> NodeId {
         *byte = hashed;
     }
     NodeId::from_bytes(id)
+}
+
+/// A PKCS #10 request, DER, of nothing but this key.
+pub(crate) fn signing_request(pair: &KeyPair) -> Result<Vec<u8>, KeyError> {
+    let mut request = rcgen::CertificateParams::default();
+    request.distinguished_name = rcgen::DistinguishedName::new();
+    let request = request.serialize_request(pair).map_err(KeyError::Request)?;
+    Ok(request.der().to_vec())
 }
 
 // === key pairs in files ===

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod authority;
 mod certificate;
 mod credentials;
@@ -20,7 +21,8 @@ mod validity;
 #[cfg(test)]
 mod testing;
 
-pub use authority::{Authority, AuthorityError, IssueError, OwnIdentityError, ReattestRefused};
+pub use admission::{NotAdmitted, admit};
+pub use authority::{Authority, AuthorityError, AuthorityKey, IssueError, OwnIdentityError, ReattestRefused};
 pub use certificate::InvalidCertificate;
 pub use credentials::{Credentials, CredentialsError};
 pub use grant::{Grant, GrantPattern, InvalidGrantPattern};

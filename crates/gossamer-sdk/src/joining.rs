@@ -1,16 +1,16 @@
 //! How a node gets its identity: from last time, with its token, or back with the key that it kept.
 
-pub(crate) mod asking;
 pub(crate) mod notes;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gossamer_cluster::Refusal;
+use bytes::Bytes;
+use gossamer_cluster::{Patience, Refusal, Round, Strangers, StrangersError};
 use gossamer_identity::renewal::{Renewal, Step};
 use gossamer_identity::{
     Credentials, CredentialsError, Identity, InvalidCredentials, JoinToken, KeyError, LoadError, NodeKey,
-    TlsError,
+    NotAdmitted, admit,
 };
 use gossamer_wire::{InvalidMessage, JoinConfirm, JoinRequest, JoinResponse, MeshName, method};
 use time::OffsetDateTime;
@@ -18,7 +18,6 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use crate::log::Chain;
-use asking::{Patience, Round, Strangers};
 use notes::Notes;
 
 /// For what the node can do without: a confirmation, as the token expires by itself; another mesh of the
@@ -30,8 +29,6 @@ const A_FEW_ROUNDS: Patience = Patience::Rounds(3);
 pub enum JoinError {
     #[error("this node has not joined yet: give it a token in GOSSAMER_JOIN or GOSSAMER_JOIN_FILE")]
     NoToken,
-    #[error("the token names no core")]
-    NoCore,
     #[error("the certificate ended too long ago: give the node a new token")]
     Ended,
     #[error(
@@ -44,10 +41,8 @@ pub enum JoinError {
     Unanswered,
     #[error("the core's answer is malformed")]
     Answer(#[from] InvalidMessage),
-    #[error("the core certified something else than the token grants")]
-    NotAsGranted,
-    #[error("the core's answer does not contain the root that the token pins")]
-    NotThePinnedRoot,
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
     #[error("the new certificate cannot be used")]
     Invalid(#[from] InvalidCredentials),
     #[error("the node's key is unusable")]
@@ -58,8 +53,8 @@ pub enum JoinError {
     Store(#[from] CredentialsError),
     #[error("cannot use {}", path.display())]
     Notes { path: PathBuf, source: io::Error },
-    #[error("TLS cannot be set up")]
-    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Strangers(#[from] StrangersError),
     #[error("the process is stopping")]
     Stopping,
 }
@@ -130,7 +125,7 @@ async fn come_back(notes: &Notes, identity: &Identity) -> Result<(), JoinError> 
     warn!(ended = %identity.validity().not_after, "The certificate has ended, coming back with the stored key");
     let strangers = Strangers::to(notes.issuers()?, identity.pins())?;
     let request = identity.reattest_request()?.encode();
-    let answer = strangers.ask(Patience::Endless, method::REATTEST, &request).await.answer()?;
+    let answer = answered(strangers.ask(Patience::Endless, method::REATTEST, &request).await)?;
     renewed(notes, identity, &answer).await
 }
 
@@ -153,32 +148,19 @@ async fn enter(notes: &Notes, token: &JoinToken, patience: Patience) -> Result<I
         token_id: token.id().to_string(),
         secret: token.secret().reveal(),
         csr: key.signing_request()?.into(),
+        authority_csr: None,
     };
     let strangers = Strangers::to(token.cores().to_vec(), vec![token.pin()])?;
     info!(mesh = %token.mesh(), node = %key.node(), token = %token.id(), "Joining");
-    let answer = strangers.ask(patience, method::JOIN, &request.encode()).await.answer()?;
+    let answer = answered(strangers.ask(patience, method::JOIN, &request.encode()).await)?;
     let response = JoinResponse::decode(&answer)?;
-    let identity = admitted(key, token, &response)?;
+    let identity = admit(key, token, &response)?;
 
     // The certificate last: with it, the node has joined, and with the notes it knows what is left to do.
     notes.note_issuers(if response.cores.is_empty() { token.cores() } else { &response.cores })?;
     notes.note_unconfirmed(token.id())?;
     store(notes, &identity).await?;
     confirm(notes, &identity, token).await?;
-    Ok(identity)
-}
-
-/// Checks the answer against everything that the token says.
-fn admitted(key: NodeKey, token: &JoinToken, response: &JoinResponse) -> Result<Identity, JoinError> {
-    let node = key.node();
-    let identity = Identity::new(key, Credentials::from_response(response))?;
-    if !identity.pins().contains(&token.pin()) {
-        return Err(JoinError::NotThePinnedRoot);
-    }
-    let (peer, granted) = (identity.peer(), token.grant());
-    if peer.id.mesh != *token.mesh() || peer.id.node != node || peer.grant != *granted {
-        return Err(JoinError::NotAsGranted);
-    }
     Ok(identity)
 }
 
@@ -199,6 +181,14 @@ async fn confirm(notes: &Notes, identity: &Identity, token: &JoinToken) -> Resul
         }
     }
     notes.confirmed()
+}
+
+fn answered(round: Round) -> Result<Bytes, JoinError> {
+    match round {
+        Round::Answered(answer) => Ok(answer),
+        Round::Refused(refusal) => Err(JoinError::Refused(refusal)),
+        Round::Unanswered => Err(JoinError::Unanswered),
+    }
 }
 
 async fn store(notes: &Notes, identity: &Identity) -> Result<(), JoinError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gossamer_cluster::{Cluster, Member};
+use gossamer_cluster::{Cluster, Member, Round, Strangers};
 use gossamer_identity::Identity;
 use gossamer_identity::renewal::{self, Renewal, Step};
 use gossamer_wire::{RenewRequest, Role, method};
@@ -13,7 +13,6 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::joining::asking::{Round, Strangers};
 use crate::joining::notes::Notes;
 use crate::joining::{self, JoinError};
 use crate::log::Chain;
@@ -102,7 +101,7 @@ async fn reattest(notes: &Notes, identity: &Identity, cluster: &Cluster) -> Resu
     addresses.extend(cores(identity, cluster).iter().map(|core| core.address));
     addresses.sort();
     addresses.dedup();
-    let strangers = Strangers::to(addresses, identity.pins())?;
+    let strangers = Strangers::to(addresses, identity.pins()).map_err(JoinError::from)?;
     let request = identity.reattest_request().map_err(JoinError::from)?.encode();
     match strangers.round(method::REATTEST, &request).await {
         Round::Answered(answer) => Ok(answer),

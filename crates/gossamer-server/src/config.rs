@@ -24,6 +24,12 @@ pub struct Config {
     pub mesh: MeshName,
     /// Keys, registry, caches. One core per directory.
     pub data: PathBuf,
+    /// The token of a further core, for its first start; without one, a core starts a mesh of its own.
+    #[serde(default)]
+    pub join_file: Option<PathBuf>,
+    /// How long the certificates hold that this core issues; each is renewed at half of that.
+    #[serde(default = "default_certificate_seconds")]
+    pub certificate_seconds: u64,
     /// Where clients come in: plain HTTP/1.1 and HTTP/2.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
@@ -134,6 +140,8 @@ impl Config {
         Self {
             mesh,
             data: data.into(),
+            join_file: None,
+            certificate_seconds: default_certificate_seconds(),
             listen: any_port,
             mesh_listen: any_port,
             mesh_advertise: None,
@@ -159,6 +167,11 @@ impl Config {
     /// Reads TOML.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
+    }
+
+    /// How long the certificates hold that this core issues.
+    pub fn certificate_lifetime(&self) -> Duration {
+        Duration::from_secs(self.certificate_seconds)
     }
 
     /// How long requests may take to finish once the core is told to stop.
@@ -192,6 +205,11 @@ fn default_listen() -> SocketAddr {
 
 fn default_mesh_listen() -> SocketAddr {
     all_addresses(5001)
+}
+
+/// A day: a stolen key is of use for no longer.
+fn default_certificate_seconds() -> u64 {
+    24 * 60 * 60
 }
 
 fn default_grace_ms() -> u64 {

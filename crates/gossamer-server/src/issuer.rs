@@ -1,5 +1,6 @@
 //! What a core answers to nodes that want a certificate: join, confirm, renew, and come back.
 
+pub mod entering;
 mod error;
 pub mod own;
 
@@ -17,7 +18,8 @@ use gossamer_identity::{
     Validity,
 };
 use gossamer_wire::{
-    JoinConfirm, JoinConfirmed, JoinRequest, MeshName, NodeId, ReattestRequest, RenewRequest, method,
+    JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, MeshName, NodeId, ReattestRequest, RenewRequest,
+    Role, method,
 };
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -32,6 +34,9 @@ const LEDGER_FILE: &str = "tokens.json";
 /// A token is for a node that is being set up now; a longer life is a standing invitation.
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// How long a further core may issue before the root certifies it again, which it does at half of that.
+const INTERMEDIATE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
 /// The issuer of one mesh. Cheap to clone; all clones share the authority and the ledger.
 #[derive(Clone, Debug)]
 pub struct Issuer {
@@ -41,7 +46,7 @@ pub struct Issuer {
 /// Where certificates are written: used from blocking threads, as the ledger waits for the disk.
 #[derive(Debug)]
 struct Desk {
-    authority: Authority,
+    authority: ArcSwap<Authority>,
     ledger: Mutex<LedgerFile>,
     directory: PathBuf,
     /// How long a node certificate holds.
@@ -53,10 +58,10 @@ struct Desk {
 // === impl Issuer ===
 
 impl Issuer {
-    /// Opens the authority and the token ledger in a core's identity directory; at the first start, makes
-    /// the authority. Blocks on the disk.
+    /// Opens the authority and the token ledger in a core's identity directory; if there is none and none was
+    /// brought by [`entering`], makes the root of a new mesh. Blocks on the disk.
     pub fn open(directory: &Path, mesh: &MeshName, lifetime: Duration) -> Result<Self, OpenError> {
-        let authority = Authority::open_or_create(directory, mesh)?;
+        let authority = ArcSwap::from_pointee(Authority::open_or_create(directory, mesh)?);
         let ledger = Mutex::new(LedgerFile::open(&directory.join(LEDGER_FILE))?);
         let (directory, cores) = (directory.to_owned(), ArcSwap::default());
         Ok(Self { desk: Arc::new(Desk { authority, ledger, directory, lifetime, cores }) })
@@ -65,7 +70,7 @@ impl Issuer {
     /// The identity of this core itself. Blocks on the disk. [`own::keep`] renews it.
     pub fn own_identity(&self) -> Result<Identity, OwnIdentityError> {
         let Desk { authority, directory, lifetime, .. } = &*self.desk;
-        authority.own_identity(directory, *lifetime, OffsetDateTime::now_utc())
+        authority.load().own_identity(directory, *lifetime, OffsetDateTime::now_utc())
     }
 
     /// Sets where cores are to be reached over QUIC, the one to be asked first in front.
@@ -128,7 +133,11 @@ impl Desk {
         if cores.is_empty() {
             return Err(TokenError::NoAddress);
         }
-        let token = JoinToken::new(cores, self.authority.mesh().clone(), self.authority.pin(), grant)?;
+        let authority = self.authority.load();
+        if grant.role == Role::Core && !authority.is_root() {
+            return Err(TokenError::NotTheRoot);
+        }
+        let token = JoinToken::new(cores, authority.mesh().clone(), authority.pin(), grant)?;
         let now = OffsetDateTime::now_utc();
         self.ledger(|ledger| {
             ledger.update(|ledger| ledger.create(&token, now + ttl, now).map_err(TokenError::from))
@@ -139,19 +148,24 @@ impl Desk {
 
     /// Attests the token, issues, and has on disk what was issued before anybody is told.
     fn join(&self, request: &[u8]) -> Result<Bytes, Unissued> {
-        let JoinRequest { token_id, secret, csr } = JoinRequest::decode(request)?;
+        let JoinRequest { token_id, secret, csr, authority_csr } = JoinRequest::decode(request)?;
         let (id, secret) = (token_id.parse()?, secret.parse()?);
         let request = SigningRequest::parse(&csr)?;
-        let issued = self.ledger(|ledger| {
+        let (issued, authority) = self.ledger(|ledger| {
             ledger.update(|ledger| {
                 let grant = ledger.attest(id, &secret, request.key_digest(), OffsetDateTime::now_utc())?;
+                let authority = match (&grant.role, authority_csr) {
+                    (Role::Core, Some(csr)) => self.delegate(&SigningRequest::parse(&csr)?)?,
+                    (Role::Core, None) => return Err(Unissued::NoAuthorityKey),
+                    (Role::Plugin(_) | Role::Agent, _) => Vec::new(),
+                };
                 let credentials = self.issue("join", &request, request.node(), &grant)?;
                 ledger.issued(id, credentials.leaf_digest());
-                Ok::<_, Unissued>(credentials)
+                Ok::<_, Unissued>((credentials, authority))
             })
         })?;
-        info!(token = %id, node = %request.node(), "Node joins");
-        Ok(self.response(&issued))
+        info!(token = %id, node = %request.node(), is_core = !authority.is_empty(), "Node joins");
+        Ok(JoinResponse { authority, ..self.response(&issued) }.encode())
     }
 
     fn confirm(&self, request: &[u8]) -> Result<Bytes, Unissued> {
@@ -167,10 +181,10 @@ impl Desk {
     fn reattest(&self, request: &[u8]) -> Result<Bytes, Unissued> {
         let ReattestRequest { csr, chain } = ReattestRequest::decode(request)?;
         let request = SigningRequest::parse(&csr)?;
-        let peer = self.authority.reattest(&request, &chain, OffsetDateTime::now_utc())?;
+        let peer = self.authority.load().reattest(&request, &chain, OffsetDateTime::now_utc())?;
         let issued = self.issue("reattest", &request, peer.id.node, &peer.grant)?;
         info!(node = %peer.id.node, role = %peer.id.role, ended = %peer.not_after, "Node comes back");
-        Ok(self.response(&issued))
+        Ok(self.response(&issued).encode())
     }
 
     /// The connection that the request came over may have outlived the certificate that opened it. That is
@@ -182,7 +196,7 @@ impl Desk {
         let RenewRequest { csr } = RenewRequest::decode(request)?;
         let request = SigningRequest::parse(&csr)?;
         let issued = self.issue("renew", &request, peer.id.node, &peer.grant)?;
-        Ok(self.response(&issued))
+        Ok(self.response(&issued).encode())
     }
 
     fn issue(
@@ -193,13 +207,21 @@ impl Desk {
         grant: &Grant,
     ) -> Result<Credentials, Unissued> {
         let validity = Validity::starting(OffsetDateTime::now_utc(), self.lifetime);
-        let issued = self.authority.issue(request, node, grant, validity)?;
+        let issued = self.authority.load().issue(request, node, grant, validity)?;
         metrics::counter!("gossamer_identity_issued_total", "occasion" => occasion).increment(1);
         Ok(issued)
     }
 
-    fn response(&self, issued: &Credentials) -> Bytes {
-        issued.to_response(self.authority.mesh().clone(), self.cores.load().to_vec()).encode()
+    /// Certifies a core's CA key.
+    fn delegate(&self, request: &SigningRequest) -> Result<Vec<Bytes>, Unissued> {
+        let validity = Validity::starting(OffsetDateTime::now_utc(), INTERMEDIATE_LIFETIME);
+        let certificates = self.authority.load().delegate(request, validity)?;
+        metrics::counter!("gossamer_identity_issued_total", "occasion" => "delegate").increment(1);
+        Ok(certificates.iter().map(|der| der.to_vec().into()).collect())
+    }
+
+    fn response(&self, issued: &Credentials) -> JoinResponse {
+        issued.to_response(self.authority.load().mesh().clone(), self.cores.load().to_vec())
     }
 
     /// A panic elsewhere leaves the ledger as it was: `update` changes it last.

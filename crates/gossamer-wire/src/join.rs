@@ -23,6 +23,8 @@ pub struct JoinRequest {
     pub secret: String,
     /// PKCS #10, DER.
     pub csr: Bytes,
+    /// Of a joining core: PKCS #10, DER, by the key with which it will issue itself.
+    pub authority_csr: Option<Bytes>,
 }
 
 /// A certificate, and what it takes to use it.
@@ -35,6 +37,8 @@ pub struct JoinResponse {
     pub mesh: MeshName,
     /// Where cores gossip.
     pub cores: Vec<SocketAddr>,
+    /// X.509, DER, of a core's own authority first. Empty for everybody else.
+    pub authority: Vec<Bytes>,
 }
 
 /// "I have stored it; burn the token."
@@ -72,19 +76,20 @@ pub struct ReattestRequest {
 
 impl JoinRequest {
     pub fn encode(&self) -> Bytes {
-        let Self { token_id, secret, csr } = self.clone();
-        codec::encode(&proto::JoinRequest { token_id, secret, csr })
+        let Self { token_id, secret, csr, authority_csr } = self.clone();
+        codec::encode(&proto::JoinRequest { token_id, secret, csr, authority_csr })
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidMessage> {
-        let proto::JoinRequest { token_id, secret, csr } = codec::decode(bytes, REQUEST_BYTES_MAX)?;
-        Ok(Self { token_id, secret, csr })
+        let proto::JoinRequest { token_id, secret, csr, authority_csr } =
+            codec::decode(bytes, REQUEST_BYTES_MAX)?;
+        Ok(Self { token_id, secret, csr, authority_csr })
     }
 }
 
 impl fmt::Debug for JoinRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token_id, secret: _, csr } = self;
+        let Self { token_id, secret: _, csr, authority_csr: _ } = self;
         f.debug_struct("JoinRequest")
             .field("token_id", token_id)
             .field("csr_bytes", &csr.len())
@@ -96,17 +101,19 @@ impl fmt::Debug for JoinRequest {
 
 impl JoinResponse {
     pub fn encode(&self) -> Bytes {
-        let Self { chain, roots, mesh, cores } = self;
+        let Self { chain, roots, mesh, cores, authority } = self;
         codec::encode(&proto::JoinResponse {
             chain: chain.clone(),
             roots: roots.clone(),
             mesh: mesh.to_string(),
             cores: cores.iter().map(Into::into).collect(),
+            authority: authority.clone(),
         })
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, InvalidMessage> {
-        let proto::JoinResponse { chain, roots, mesh, cores } = codec::decode(bytes, RESPONSE_BYTES_MAX)?;
+        let proto::JoinResponse { chain, roots, mesh, cores, authority } =
+            codec::decode(bytes, RESPONSE_BYTES_MAX)?;
         Ok(Self {
             chain,
             roots,
@@ -115,6 +122,7 @@ impl JoinResponse {
                 .into_iter()
                 .map(|address| address_from_wire("cores", address))
                 .collect::<Result<_, _>>()?,
+            authority,
         })
     }
 }

@@ -9,6 +9,10 @@ pub const RENEW: &str = "renew";
 /// Nothing to [`crate::Routes`], answered by cores to cores.
 pub const ROUTES: &str = "routes";
 
+/// [`crate::RenewRequest`] of a core's CA key to a [`crate::JoinResponse`] without a chain, answered by the core that
+/// holds the root.
+pub const DELEGATE: &str = "delegate";
+
 /// [`crate::JoinRequest`] to [`crate::JoinResponse`], over [`crate::alpn::JOIN`].
 pub const JOIN: &str = "join";
 

@@ -179,12 +179,15 @@ proptest! {
         prop_assert_eq!(&RenewRequest::decode(&renew.encode()).unwrap(), &renew);
         let reattest = ReattestRequest { csr: csr.clone(), chain: chain.clone() };
         prop_assert_eq!(&ReattestRequest::decode(&reattest.encode()).unwrap(), &reattest);
-        let join = JoinRequest { token_id: token_id.clone(), secret: secret.clone(), csr };
+        let authority_csr = chain.first().cloned();
+        let (token, hidden) = (token_id.clone(), secret.clone());
+        let join = JoinRequest { token_id: token, secret: hidden, csr, authority_csr };
         prop_assert_eq!(&JoinRequest::decode(&join.encode()).unwrap(), &join);
         let confirm = JoinConfirm { token_id, secret, certificate_digest };
         prop_assert_eq!(&JoinConfirm::decode(&confirm.encode()).unwrap(), &confirm);
         let mesh = "home".parse().unwrap();
-        let response = JoinResponse { chain, roots, mesh, cores };
+        let authority = roots.clone();
+        let response = JoinResponse { chain, roots, mesh, cores, authority };
         prop_assert_eq!(&JoinResponse::decode(&response.encode()).unwrap(), &response);
         prop_assert_eq!(JoinConfirmed::decode(&JoinConfirmed.encode()).unwrap(), JoinConfirmed);
     }
@@ -278,7 +281,8 @@ fn what_is_missing_is_named() {
 #[test]
 fn secrets_are_not_printed() {
     let secret = String::from("hunter2");
-    let request = JoinRequest { token_id: "t".into(), secret: secret.clone(), csr: Bytes::new() };
+    let request =
+        JoinRequest { token_id: "t".into(), secret: secret.clone(), csr: Bytes::new(), authority_csr: None };
     let confirm =
         JoinConfirm { token_id: "t".into(), secret: secret.clone(), certificate_digest: Digest::sha256(b"") };
     assert!(!format!("{request:?} {confirm:?}").contains(&secret));

@@ -75,6 +75,9 @@ pub(crate) struct Core {
     /// Configuration file (TOML); `config/core.toml` documents every key.
     #[arg(long, env = "GOSSAMER_CONFIG")]
     pub config: PathBuf,
+    /// File with the token of a further core, for its first start; `GOSSAMER_JOIN` may hold the token itself.
+    #[arg(long, env = "GOSSAMER_JOIN_FILE")]
+    pub join_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,8 +89,11 @@ pub(crate) enum Token {
 #[derive(Debug, Args)]
 pub(crate) struct TokenCreate {
     /// The plugin that may join with the token.
+    #[arg(long, required_unless_present = "core", conflicts_with = "core")]
+    pub plugin: Option<String>,
+    /// A further core may join with the token; the core that holds the root makes these.
     #[arg(long)]
-    pub plugin: String,
+    pub core: bool,
     /// Media types that the plugin may claim; a trailing `*` matches any rest.
     #[arg(long, value_delimiter = ',')]
     pub media_types: Vec<String>,

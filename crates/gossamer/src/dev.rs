@@ -73,7 +73,7 @@ async fn start(
             let log = data.join("plugins").join(format!("{instance}.log"));
             // A node that has joined before keeps its identity; the token is then not looked at.
             let media_types = [format!("application/vnd.ciq.{name}.*")];
-            let token = create_token(api, name, &media_types, TOKEN_TTL_SECONDS).await?.token;
+            let token = create_token(api, Some(name), &media_types, TOKEN_TTL_SECONDS).await?.token;
             let pid = running.start(Instance {
                 plugin: name.clone(),
                 data: directory,

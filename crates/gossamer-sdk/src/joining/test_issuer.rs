@@ -123,7 +123,7 @@ fn record(identity: &Identity) -> Record {
 
 impl Desk {
     fn join(&self, request: &[u8]) -> Result<Bytes, Refusal> {
-        let JoinRequest { token_id, secret, csr } = JoinRequest::decode(request).unwrap();
+        let JoinRequest { token_id, secret, csr, authority_csr: _ } = JoinRequest::decode(request).unwrap();
         let (id, secret) = (token_id.parse().unwrap(), secret.parse().unwrap());
         let request = SigningRequest::parse(&csr).unwrap();
         let mut ledger = self.ledger.lock().unwrap();

@@ -81,6 +81,7 @@ async fn a_core_that_does_not_answer_is_passed_over() {
         token_id: token.id().to_string(),
         secret: token.secret().reveal(),
         csr: NodeKey::generate().unwrap().signing_request().unwrap().into(),
+        authority_csr: None,
     };
     let answered = strangers.ask(Patience::Endless, method::JOIN, &request.encode()).await;
     assert!(matches!(answered, Round::Answered(_)));

@@ -27,6 +27,9 @@ pub enum TokenError {
     TooLong,
     #[error("a token grants at most {} media types", Grant::MEDIA_TYPES_MAX)]
     TooBroad,
+    /// An intermediate certifies nodes, and nothing below itself.
+    #[error("only the core that holds the root makes tokens for further cores")]
+    NotTheRoot,
     #[error("this core does not know yet where it can be reached")]
     NoAddress,
     #[error(transparent)]
@@ -48,6 +51,8 @@ pub(super) enum Unissued {
     Token(#[from] InvalidJoinToken),
     #[error(transparent)]
     Request(#[from] InvalidSigningRequest),
+    #[error("a core joins with a second signing request, for the key by which it will issue")]
+    NoAuthorityKey,
     #[error(transparent)]
     Refused(#[from] TokenRefused),
     #[error(transparent)]
@@ -66,7 +71,9 @@ impl Unissued {
     /// Logs the whole of it, and says to the asker what it can do about it.
     pub(super) fn refuse(self) -> Refusal {
         let kind = match &self {
-            Self::Message(_) | Self::Token(_) | Self::Request(_) => RefusalKind::Invalid,
+            Self::Message(_) | Self::Token(_) | Self::Request(_) | Self::NoAuthorityKey => {
+                RefusalKind::Invalid
+            }
             Self::Refused(_) | Self::Reattest(_) | Self::Ended => RefusalKind::Forbidden,
             Self::Ledger(_) | Self::Issue(_) => RefusalKind::Unavailable,
         };

@@ -35,7 +35,7 @@ async fn renew(issuer: &Issuer, identity: &Identity, renewal: &mut Renewal) {
     let renewed = issuer
         .at_the_desk(move |desk| {
             let now = OffsetDateTime::now_utc();
-            desk.authority.renew_own(&of, &desk.directory, desk.lifetime, now)
+            desk.authority.load().renew_own(&of, &desk.directory, desk.lifetime, now)
         })
         .await;
     let now = OffsetDateTime::now_utc();

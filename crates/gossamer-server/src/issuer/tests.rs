@@ -1,7 +1,6 @@
 //! The issuer as joining nodes and members meet it, message by message.
 
 use gossamer_identity::{InvalidCredentials, NodeKey};
-use gossamer_wire::{JoinResponse, Role};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +26,7 @@ fn join_request(token: &JoinToken, csr: &[u8]) -> Bytes {
         token_id: token.id().to_string(),
         secret: token.secret().reveal(),
         csr: Bytes::copy_from_slice(csr),
+        authority_csr: None,
     }
     .encode()
 }
@@ -121,7 +121,7 @@ async fn a_member_renews_with_the_grant_it_has() {
     let issuer = issuer(&directory);
     let key = NodeKey::generate().unwrap();
     let now = OffsetDateTime::now_utc();
-    let member = issuer.desk.authority.enrol(key.clone(), &yum(), HOUR / 2, now).unwrap();
+    let member = issuer.desk.authority.load().enrol(key.clone(), &yum(), HOUR / 2, now).unwrap();
     let request = || RenewRequest { csr: key.signing_request().unwrap().into() }.encode();
 
     let renewed = identity(&key, &issuer.renew(member.peer(), request()).await.unwrap()).unwrap();
@@ -143,7 +143,7 @@ async fn a_node_comes_back_after_its_certificate_has_ended() {
     let csr = key.signing_request().unwrap();
     let long_ago = Validity::starting(OffsetDateTime::now_utc() - HOUR * 48, HOUR * 24);
     let request = SigningRequest::parse(&csr).unwrap();
-    let old = issuer.desk.authority.issue(&request, key.node(), &yum(), long_ago).unwrap();
+    let old = issuer.desk.authority.load().issue(&request, key.node(), &yum(), long_ago).unwrap();
 
     let back = Identity::new(key.clone(), old).unwrap().reattest_request().unwrap();
     let answer = issuer.join(method::REATTEST, back.encode()).await.unwrap();

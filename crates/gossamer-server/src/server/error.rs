@@ -16,6 +16,8 @@ pub enum StartError {
     Data { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Access(#[from] AccessError),
+    #[error("cannot join the mesh as a core")]
+    Enter(#[from] issuer::entering::EnterError),
     #[error("cannot open the authority of the mesh")]
     Issuer(#[from] issuer::OpenError),
     #[error("this core has no identity")]

@@ -24,16 +24,13 @@ use crate::directory::{self, Directory};
 use crate::gateway::Gateway;
 use crate::health::Health;
 use crate::http::{self, admin::Admin, v2::V2};
-use crate::issuer::{self, Issuer};
+use crate::issuer::{self, Issuer, entering};
 use crate::layout::Layout;
 use crate::listeners::{Door, Listener};
 use crate::lookups::RegistryLookups;
 use crate::presence::Presence;
 use crate::proxy::Pool;
 use crate::{evaluator, fanout, generation};
-
-/// How long a node certificate holds; it is renewed at half of that.
-const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long deliveries in flight may take once the core is told to stop. Shorter than the whole
 /// background's grace; what is not acknowledged by then is delivered again by the next life.
@@ -54,9 +51,15 @@ impl Config {
     /// Starts a core. When this returns it is ready: listeners accept, and what the last run knew
     /// is routed again.
     pub async fn start(self) -> Result<Server, StartError> {
+        self.start_with(None).await
+    }
+
+    /// As [`start`](Self::start), with the text of the token by which a further core joins at its first start.
+    pub async fn start_with(mut self, token: Option<&str>) -> Result<Server, StartError> {
         self.access.check(self.listen)?;
         http::metrics::install();
         let grace = self.grace();
+        self.enter(token).await?;
         let ground = self.ground().await?;
         let public = listen(self.listen, &self).await?;
         let mesh = listen(self.mesh_listen, &self).await?;
@@ -100,14 +103,26 @@ impl Config {
         })
     }
 
+    /// Joins the mesh of the token, if there is one.
+    async fn enter(&mut self, token: Option<&str>) -> Result<(), StartError> {
+        let path = self.data.clone();
+        let layout = Layout::open(&path).map_err(|source| StartError::Data { path, source })?;
+        if let Some(token) = entering::token(token, self.join_file.as_deref())? {
+            entering::enter(&layout.identity(), &self.mesh, &token).await?;
+        }
+        self.cluster.seeds.extend(entering::cores(&layout.identity()));
+        Ok(())
+    }
+
     /// Opens everything that is this core's own.
     async fn ground(&self) -> Result<Ground, StartError> {
         let (data, mesh) = (self.data.clone(), self.mesh.clone());
+        let lifetime = self.certificate_lifetime();
         let opened = spawn_blocking(move || {
             let failed = |source| StartError::Data { path: data.clone(), source };
             let layout = Layout::open(&data).map_err(failed)?;
             let generation = generation::begin(&layout.generation()).map_err(failed)?;
-            let issuer = Issuer::open(&layout.identity(), &mesh, CERTIFICATE_LIFETIME)?;
+            let issuer = Issuer::open(&layout.identity(), &mesh, lifetime)?;
             let identity = issuer.own_identity()?;
             let admin = AdminToken::load_or_create(&layout.admin_token())
                 .map_err(crate::access::AccessError::from)?;

@@ -10,7 +10,10 @@ use crate::{logging, print};
 
 pub(super) async fn run(options: Core, output: Output) -> anyhow::Result<()> {
     logging::start("info");
-    let server = Config::read(&options.config)?.start().await.context("the core cannot start")?;
+    let mut config = Config::read(&options.config)?;
+    config.join_file = options.join_file.or(config.join_file);
+    let token = std::env::var("GOSSAMER_JOIN").ok().filter(|token| !token.is_empty());
+    let server = config.start_with(token.as_deref()).await.context("the core cannot start")?;
     let addresses = server.addresses();
     match output {
         Output::Text => println!("core ready on http://{}", addresses.http),

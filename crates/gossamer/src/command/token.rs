@@ -11,8 +11,8 @@ use crate::exit::{Class, Failure};
 use crate::print;
 
 pub(super) async fn run(command: Token, api: &Api, output: Output) -> anyhow::Result<()> {
-    let Token::Create(TokenCreate { plugin, media_types, ttl }) = command;
-    let answer = create(api, &plugin, &media_types, seconds(&ttl)?).await?;
+    let Token::Create(TokenCreate { plugin, core: _, media_types, ttl }) = command;
+    let answer = create(api, plugin.as_deref(), &media_types, seconds(&ttl)?).await?;
     match output {
         Output::Text => println!("{}", answer.token),
         Output::Json => print::json(&answer)?,
@@ -25,18 +25,22 @@ pub(super) async fn run(command: Token, api: &Api, output: Output) -> anyhow::Re
 pub(crate) struct Created {
     pub token: String,
     id: String,
-    plugin: String,
+    role: String,
+    plugin: Option<String>,
     ttl_seconds: u64,
 }
 
-/// Asks the core for a token by which one instance of `plugin` may join within `ttl_seconds`.
+/// Asks the core for a token by which one instance of `plugin`, or else a further core, may join within
+/// `ttl_seconds`.
 pub(crate) async fn create(
     api: &Api,
-    plugin: &str,
+    plugin: Option<&str>,
     media_types: &[String],
     ttl_seconds: u64,
 ) -> anyhow::Result<Created> {
-    let body = json!({ "plugin": plugin, "media_types": media_types, "ttl_seconds": ttl_seconds });
+    let body = json!({
+        "plugin": plugin, "core": plugin.is_none(), "media_types": media_types, "ttl_seconds": ttl_seconds,
+    });
     let response = api.send(api.request(Method::POST, "/api/v1/tokens").json(&body)).await?;
     response.json().await.context("the core's answer is not a token")
 }

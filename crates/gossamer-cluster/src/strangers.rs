@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossamer_cluster::{CallError, Refusal, RefusalKind, join_call};
-use gossamer_identity::{Pin, pinned_client_config};
+use gossamer_identity::{Pin, TlsError, pinned_client_config};
 use gossamer_wire::alpn;
+use rustls::ClientConfig;
 use tokio::time::sleep;
-use tokio_rustls::rustls::ClientConfig;
 use tracing::warn;
 
-use super::JoinError;
-use crate::log::Chain;
+use crate::{
+    error::{CallError, Refusal, RefusalKind},
+    shell::calling::join_call,
+};
 
 /// After the first round without an answer; twice as long after each further one.
 const WAIT_FIRST: Duration = Duration::from_millis(250);
@@ -22,7 +23,7 @@ const WAIT_FIRST: Duration = Duration::from_millis(250);
 const WAIT_LAST: Duration = Duration::from_secs(10);
 
 /// Cores that answer nodes without a certificate.
-pub(crate) struct Strangers {
+pub struct Strangers {
     addresses: Vec<SocketAddr>,
     /// One for each root that may be at the end of a core's chain.
     tls: Vec<Arc<ClientConfig>>,
@@ -30,14 +31,14 @@ pub(crate) struct Strangers {
 
 /// For how long to ask while nobody answers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Patience {
+pub enum Patience {
     Endless,
     Rounds(u32),
 }
 
 /// What came of asking every core.
 #[derive(Debug)]
-pub(crate) enum Round {
+pub enum Round {
     Answered(Bytes),
     /// Every core was reached and none will ever answer otherwise.
     Refused(Refusal),
@@ -45,31 +46,29 @@ pub(crate) enum Round {
     Unanswered,
 }
 
-// === impl Round ===
-
-impl Round {
-    pub(crate) fn answer(self) -> Result<Bytes, JoinError> {
-        match self {
-            Self::Answered(answer) => Ok(answer),
-            Self::Refused(refusal) => Err(JoinError::Refused(refusal)),
-            Self::Unanswered => Err(JoinError::Unanswered),
-        }
-    }
+/// Why nobody can be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StrangersError {
+    #[error("there is no core to ask")]
+    NoCore,
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
 }
 
 // === impl Strangers ===
 
 impl Strangers {
-    pub(crate) fn to(addresses: Vec<SocketAddr>, pins: Vec<Pin>) -> Result<Self, JoinError> {
+    /// Cores at these QUIC addresses, whose chains end in a root with one of these pins.
+    pub fn to(addresses: Vec<SocketAddr>, pins: Vec<Pin>) -> Result<Self, StrangersError> {
         if addresses.is_empty() {
-            return Err(JoinError::NoCore);
+            return Err(StrangersError::NoCore);
         }
         let tls = pins.into_iter().map(|pin| pinned_client_config(pin, &[alpn::JOIN]));
         Ok(Self { addresses, tls: tls.collect::<Result<_, _>>()? })
     }
 
     /// Asks until there is an answer, nothing to hope for, or no more patience.
-    pub(crate) async fn ask(&self, patience: Patience, method: &str, request: &Bytes) -> Round {
+    pub async fn ask(&self, patience: Patience, method: &str, request: &Bytes) -> Round {
         let (mut wait, mut rounds) = (WAIT_FIRST, 1);
         loop {
             let round = self.round(method, request).await;
@@ -84,7 +83,7 @@ impl Strangers {
     }
 
     /// Asks every core once, until one answers.
-    pub(crate) async fn round(&self, method: &str, request: &Bytes) -> Round {
+    pub async fn round(&self, method: &str, request: &Bytes) -> Round {
         let mut refused = None;
         let mut hope = false;
         for address in &self.addresses {
@@ -93,7 +92,7 @@ impl Strangers {
                     Ok(answer) => return Round::Answered(answer),
                     Err(CallError::Refused(refusal)) if is_final(refusal.kind) => refused = Some(refusal),
                     Err(error) => {
-                        warn!(core = %address, method, error = %Chain(&error), "A core did not answer");
+                        warn!(core = %address, method, error = &error as &dyn std::error::Error, "A core did not answer");
                         hope = true;
                     }
                 }
