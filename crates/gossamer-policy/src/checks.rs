@@ -113,6 +113,14 @@ fn rules(module: &Module) -> Vec<RuleSpan> {
     spans
 }
 
+/// Path, from `data` on, and line of every rule whose name begins with `test_`.
+pub(crate) fn tests_of(module: &Module) -> Vec<(String, u32)> {
+    let Some(package) = syntax::chain(&module.package.refr).dotted() else { return Vec::new() };
+    let is_test = |name: &str| name.starts_with("test_");
+    let tests = rules(module).into_iter().filter(|rule| is_test(&rule.name));
+    tests.map(|rule| (format!("data.{package}.{}", rule.name), rule.line)).collect()
+}
+
 /// The name of a variable.
 fn variable(expr: &Expr) -> Option<&str> {
     if let Expr::Var { span, .. } = expr { Some(span.text()) } else { None }

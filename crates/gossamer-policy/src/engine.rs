@@ -19,6 +19,7 @@ use crate::{EvalError, Explanation, PolicySource, Refused, RuleOutcome, SourceLi
 pub(crate) mod functions;
 mod growth;
 mod host;
+pub(crate) mod suite;
 
 pub(crate) use host::Host;
 use host::Session;

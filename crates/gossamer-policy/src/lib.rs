@@ -19,6 +19,7 @@ mod recorder;
 pub mod rollout;
 mod source;
 mod strikes;
+pub mod suite;
 mod table;
 mod trail;
 mod trusted;
