@@ -1,7 +1,9 @@
 //! The plugins of the mesh as this core knows them: heard of, pulled, verified, admitted, published.
 
+mod agreement;
 mod bundled;
 mod cache;
+mod comparing;
 mod instance;
 mod pull;
 mod roster;
@@ -11,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
 use gossamer_cluster::View;
 use gossamer_oci::{Digest, PluginName};
 use gossamer_policy::{Mount, Policies, Policy, PolicySource};
-use gossamer_wire::Announcement;
+use gossamer_wire::{NodeId, Role};
 use semver::Version;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -27,11 +30,15 @@ use crate::chain::Chain;
 use crate::presence::Presence;
 use crate::proxy::Pool;
 
+use agreement::Agreement;
 use cache::Cache;
-use roster::{Input, Output, Roster};
+use roster::{Clock, Input, Output, Roster};
 
+pub use agreement::{Difference, differences};
+pub use cache::Seal;
+pub use comparing::ask;
 pub use instance::Instance;
-pub use roster::{Announced, Hint, Standing};
+pub use roster::{Announced, Hint, Kept, Since, Standing};
 pub use snapshot::{Active, NoRoute, Plugin, Route, Snapshot};
 
 pub(crate) use snapshot::media_types;
@@ -46,6 +53,8 @@ pub struct Config {
     pub proxy: Pool,
     /// Where verified announcements are kept.
     pub cache: PathBuf,
+    /// By what they are known again.
+    pub seal: Seal,
     pub mounts: Vec<Mount>,
     pub pins: BTreeMap<PluginName, Version>,
     /// Policies that may run in this process, besides the bundled ones.
@@ -56,7 +65,11 @@ pub struct Config {
 #[derive(Clone)]
 pub struct Directory {
     snapshot: watch::Receiver<Arc<Snapshot>>,
+    dissent: watch::Receiver<Dissent>,
 }
+
+/// The cores that route otherwise than this one, and since when.
+pub type Dissent = Arc<BTreeMap<NodeId, StdInstant>>;
 
 /// The one task that follows the cluster.
 pub struct Follower {
@@ -64,7 +77,9 @@ pub struct Follower {
     config: Config,
     trusted: BTreeSet<Digest>,
     cache: Cache,
-    cached: BTreeSet<Digest>,
+    cached: Vec<Kept>,
+    agreement: Agreement,
+    dissent: watch::Sender<Dissent>,
     view: watch::Receiver<Arc<View>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     pulls: Arc<Semaphore>,
@@ -77,22 +92,25 @@ impl Config {
     /// Opens the cache. The directory knows nobody until its follower has run for a moment; the
     /// follower is to be run as a task.
     pub fn open(self) -> io::Result<(Directory, Follower)> {
-        let cache = Cache::open(self.cache.clone())?;
+        let cache = Cache::open(self.cache.clone(), self.seal.clone())?;
         let (snapshots, snapshot) = watch::channel(Arc::new(Snapshot::empty()));
+        let (dissent, dissenting) = watch::channel(Dissent::default());
         let mut trusted = bundled::digests();
         trusted.extend(self.trusted.iter().copied());
         let follower = Follower {
-            roster: Roster::new(self.pins.clone()),
+            roster: Roster::new(self.pins.clone(), clock()),
             trusted,
             cache,
-            cached: BTreeSet::new(),
+            cached: Vec::new(),
+            agreement: Agreement::default(),
+            dissent,
             view: self.presence.cluster().watch(),
             snapshots,
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             work: JoinSet::new(),
             config: self,
         };
-        Ok((Directory { snapshot }, follower))
+        Ok((Directory { snapshot, dissent: dissenting }, follower))
     }
 }
 
@@ -102,6 +120,11 @@ impl Directory {
     /// The plugins as they are now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// Who routes otherwise.
+    pub fn dissent(&self) -> Dissent {
+        Arc::clone(&self.dissent.borrow())
     }
 
     /// Tells of every change.
@@ -120,9 +143,7 @@ impl Follower {
             warn!(%error, "Cannot read the cached announcements");
             Vec::new()
         });
-        for announcement in announcements {
-            self.perform(Input::Remembered(announcement));
-        }
+        self.perform(Input::Offered(announcements));
         while let Some(judged) = self.work.join_next().await {
             if let Ok(input) = judged {
                 self.perform(input);
@@ -135,7 +156,9 @@ impl Follower {
     pub async fn run(mut self, closing: CancellationToken) {
         self.view.mark_changed();
         loop {
-            let deadline = self.roster.deadline().map(Instant::from_std);
+            let now = Instant::now().into_std();
+            let deadlines = self.roster.deadline().into_iter().chain(self.agreement.deadline(now));
+            let deadline = deadlines.min().map(Instant::from_std);
             let input = tokio::select! {
                 () = closing.cancelled() => break,
                 Ok(()) = self.view.changed() => Input::Hints(hints(&self.view.borrow_and_update())),
@@ -149,7 +172,31 @@ impl Follower {
                 () = until(deadline) => Input::Tick,
             };
             self.step(input).await;
+            self.compare();
         }
+    }
+
+    /// Looks who routes otherwise, and asks those who still do after a while.
+    fn compare(&mut self) {
+        let now = Instant::now().into_std();
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let cluster = self.config.presence.cluster();
+        self.agreement.observe(snapshot.digest(), gossiped(&cluster.view()), now);
+        for core in self.agreement.due(now) {
+            let learning = comparing::learn(cluster.clone(), core, Arc::clone(&snapshot));
+            self.work.spawn(async move { Input::Offered(learning.await) });
+        }
+        let (cores, longest) = self.agreement.measure(now);
+        metrics::gauge!("gossamer_directory_disagreement_cores").set(cores as f64);
+        metrics::gauge!("gossamer_directory_disagreement_seconds").set(longest.as_secs_f64());
+        let dissent = self.agreement.dissent();
+        self.dissent.send_if_modified(|known| {
+            let is_changed = **known != dissent;
+            if is_changed {
+                *known = Arc::new(dissent);
+            }
+            is_changed
+        });
     }
 
     async fn step(&mut self, input: Input<Arc<Policy>>) {
@@ -207,18 +254,17 @@ impl Follower {
             let digest = snapshot.digest();
             self.config.presence.change(|record| record.route_table = Some(digest));
         }
-        self.keep(self.roster.last_good().cloned().collect()).await;
+        self.keep(self.roster.last_good().collect()).await;
     }
 
     /// Brings the cache up to date; what is active survives a restart.
-    async fn keep(&mut self, active: Vec<Arc<Announcement>>) {
-        let digests: BTreeSet<Digest> = active.iter().map(|announcement| announcement.digest()).collect();
-        if digests == self.cached {
+    async fn keep(&mut self, active: Vec<Kept>) {
+        if active == self.cached {
             return;
         }
-        let cache = self.cache.clone();
-        match tokio::task::spawn_blocking(move || cache.keep(&active)).await {
-            Ok(Ok(())) => self.cached = digests,
+        let (cache, kept) = (self.cache.clone(), active.clone());
+        match tokio::task::spawn_blocking(move || cache.keep(&kept)).await {
+            Ok(Ok(())) => self.cached = active,
             Ok(Err(error)) => {
                 warn!(%error, "Cannot keep announcements; a restart would have to pull them again")
             }
@@ -251,6 +297,19 @@ fn hints(view: &View) -> BTreeSet<Hint> {
             Some(Hint { node: member.node, plugin, announcement: record.announcement? })
         })
         .collect()
+}
+
+/// What the other cores gossip of their route tables.
+fn gossiped(view: &View) -> impl Iterator<Item = (NodeId, Option<Digest>)> {
+    let cores = view.having(&Role::Core).filter(|member| member.node != view.me() && !member.is_leaving());
+    cores.map(|core| (core.node, core.record.as_ref().and_then(|record| record.route_table)))
+}
+
+/// The time of day, read once: what follows is counted by the instants that the roster is handed.
+fn clock() -> Clock {
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = Since::from_millis(u64::try_from(today.as_millis()).unwrap_or(u64::MAX));
+    Clock { at: Instant::now().into_std(), since }
 }
 
 async fn until(deadline: Option<Instant>) {

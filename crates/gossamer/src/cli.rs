@@ -126,6 +126,8 @@ pub(crate) enum Mesh {
     Members,
     /// List the plugins: instances, versions, policies, and why one was refused.
     Plugins,
+    /// Show by what the core routes, and whether the other cores agree.
+    Routes,
 }
 
 #[derive(Debug, Args)]

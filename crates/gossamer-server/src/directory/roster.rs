@@ -1,5 +1,6 @@
 //! What this core knows of each announcement, and what it should do next. Pure: no clock, no task.
 
+mod last_good;
 #[cfg(test)]
 mod tests;
 
@@ -7,9 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gossamer_oci::{Digest, PluginName};
+use gossamer_oci::{Digest, MediaType, PluginName};
 use gossamer_wire::{Announcement, Generation, NodeId, Policy};
 use semver::Version;
+
+use self::last_good::LastGood;
+
+pub(super) use self::last_good::Clock;
+pub use self::last_good::{Kept, Since};
 
 /// The first pause after a failed pull; each further one is twice as long.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -37,8 +43,8 @@ pub(super) enum Input<P> {
     Pulled(Hint, Result<Announcement, PullFailure>),
     /// A policy was admitted, or refused with this reason.
     Judged(Digest, Result<P, String>),
-    /// A verified announcement from the disk cache, of a plugin that need not be present.
-    Remembered(Announcement),
+    /// What this core's disk or another core remembers. Of a plugin that is present it is ignored.
+    Offered(Vec<Kept>),
     /// Time has passed.
     Tick,
 }
@@ -105,16 +111,23 @@ pub(super) struct Plugin<P> {
     pub candidates: Vec<Active<P>>,
     /// Every node that announces it now.
     pub announced: BTreeMap<Hint, Announced>,
+    /// What it is routed by while nothing admitted is alive.
+    pub last_good: Option<Kept>,
 }
 
 /// Follows announcements from hint to admission.
+///
+/// What a plugin that is present is routed by depends on nothing but what is announced and admitted; of one that is
+/// away, on what the cores remember, once they have told each other. On no order of events, either way.
 #[derive(Debug)]
 pub(super) struct Roster<P> {
     announced: BTreeMap<Hint, Entry>,
     policies: BTreeMap<Digest, Judgement<P>>,
-    last_good: BTreeMap<PluginName, Active<P>>,
-    remembered: Vec<Arc<Announcement>>,
+    last_good: LastGood<P>,
+    /// Waiting for the judgement of their policies.
+    offered: Vec<Kept>,
     pins: BTreeMap<PluginName, Version>,
+    now: Instant,
 }
 
 #[derive(Debug)]
@@ -136,24 +149,26 @@ enum Judgement<P> {
 
 impl<P: Clone> Roster<P> {
     /// A roster that knows nobody. Of a pinned plugin, the pinned version is preferred.
-    pub(super) fn new(pins: BTreeMap<PluginName, Version>) -> Self {
+    pub(super) fn new(pins: BTreeMap<PluginName, Version>, clock: Clock) -> Self {
         Self {
             announced: BTreeMap::new(),
             policies: BTreeMap::new(),
-            last_good: BTreeMap::new(),
-            remembered: Vec::new(),
+            last_good: LastGood::new(clock, pins.clone()),
+            offered: Vec::new(),
             pins,
+            now: clock.at,
         }
     }
 
     /// Takes one input and says what to do.
     pub(super) fn handle(&mut self, input: Input<P>, now: Instant) -> Vec<Output> {
+        self.now = now;
         match input {
             Input::Hints(hints) => self.follow(hints),
-            Input::Pulled(hint, result) => self.pulled(hint, result, now),
+            Input::Pulled(hint, result) => self.pulled(hint, result),
             Input::Judged(policy, result) => self.judged(policy, result),
-            Input::Remembered(announcement) => self.remember(announcement),
-            Input::Tick => self.retry(now),
+            Input::Offered(kept) => kept.into_iter().flat_map(|kept| self.offered(kept)).collect(),
+            Input::Tick => self.retry(),
         }
     }
 
@@ -163,21 +178,22 @@ impl<P: Clone> Roster<P> {
     }
 
     /// What survives a restart: the best announcement of each plugin, alive or not.
-    pub(super) fn last_good(&self) -> impl Iterator<Item = &Arc<Announcement>> {
-        self.last_good.values().map(|active| &active.announcement)
+    pub(super) fn last_good(&self) -> impl Iterator<Item = Kept> {
+        self.last_good.iter().filter_map(|(name, _)| self.last_good.kept(name))
     }
 
     /// Every plugin that announces, or that did and was good.
     pub(super) fn plugins(&self) -> BTreeMap<PluginName, Plugin<P>> {
         let mut plugins: BTreeMap<PluginName, Plugin<P>> = BTreeMap::new();
-        let unknown = || Plugin { candidates: Vec::new(), announced: BTreeMap::new() };
+        let unknown = || Plugin { candidates: Vec::new(), announced: BTreeMap::new(), last_good: None };
         for (hint, entry) in &self.announced {
             let plugin = plugins.entry(hint.plugin.clone()).or_insert_with(unknown);
             plugin.candidates.extend(entry.announcement().and_then(|announcement| self.active(announcement)));
             plugin.announced.insert(hint.clone(), self.describe(entry));
         }
-        for (name, active) in &self.last_good {
+        for (name, active) in self.last_good.iter() {
             let plugin = plugins.entry(name.clone()).or_insert_with(unknown);
+            plugin.last_good = self.last_good.kept(name);
             if plugin.candidates.is_empty() {
                 plugin.candidates.push(active.clone());
             }
@@ -204,7 +220,7 @@ impl<P: Clone> Roster<P> {
         outputs
     }
 
-    fn pulled(&mut self, hint: Hint, result: Result<Announcement, PullFailure>, now: Instant) -> Vec<Output> {
+    fn pulled(&mut self, hint: Hint, result: Result<Announcement, PullFailure>) -> Vec<Output> {
         let Some(entry) = self.announced.get_mut(&hint) else { return Vec::new() }; // gone meanwhile
         let Entry::Pulling { attempts, .. } = *entry else { return Vec::new() };
         match result {
@@ -216,7 +232,7 @@ impl<P: Clone> Roster<P> {
             }
             Err(PullFailure::Unanswered(reason)) => {
                 let attempts = attempts.saturating_add(1);
-                *entry = Entry::Waiting { attempts, reason, until: now + pause(attempts) };
+                *entry = Entry::Waiting { attempts, reason, until: self.now + pause(attempts) };
                 vec![Output::Changed]
             }
             Err(PullFailure::Unacceptable(reason)) => {
@@ -226,9 +242,9 @@ impl<P: Clone> Roster<P> {
         }
     }
 
-    fn remember(&mut self, announcement: Announcement) -> Vec<Output> {
-        let announcement = Arc::new(announcement);
-        self.remembered.push(Arc::clone(&announcement));
+    fn offered(&mut self, kept: Kept) -> Vec<Output> {
+        let announcement = Arc::clone(&kept.announcement);
+        self.offered.push(kept);
         self.judge(&announcement)
     }
 
@@ -252,11 +268,11 @@ impl<P: Clone> Roster<P> {
         vec![Output::Changed]
     }
 
-    fn retry(&mut self, now: Instant) -> Vec<Output> {
+    fn retry(&mut self) -> Vec<Output> {
         let mut outputs = Vec::new();
         for (hint, entry) in &mut self.announced {
             if let Entry::Waiting { attempts, reason, until } = entry
-                && *until <= now
+                && *until <= self.now
             {
                 *entry = Entry::Pulling { attempts: *attempts, reason: Some(std::mem::take(reason)) };
                 outputs.push(Output::Pull(hint.clone()));
@@ -268,15 +284,6 @@ impl<P: Clone> Roster<P> {
     /// Remembers each plugin's best admitted announcement that is alive. Where none is, what was good
     /// last stays: blobs can be served without the plugin. Forgets policies that nobody needs.
     fn choose(&mut self) {
-        for announcement in std::mem::take(&mut self.remembered) {
-            match self.active(&announcement) {
-                Some(active) => {
-                    self.last_good.entry(announcement.plugin.clone()).or_insert(active);
-                }
-                None if self.is_pending(&announcement) => self.remembered.push(announcement),
-                None => {}
-            }
-        }
         let mut best: BTreeMap<PluginName, Active<P>> = BTreeMap::new();
         for active in self.announced.values().filter_map(|entry| self.active(entry.announcement()?)) {
             match best.get(&active.announcement.plugin) {
@@ -286,7 +293,18 @@ impl<P: Clone> Roster<P> {
                 }
             }
         }
-        self.last_good.extend(best);
+        for kept in std::mem::take(&mut self.offered) {
+            match self.active(&kept.announcement) {
+                Some(active) if !best.contains_key(&active.announcement.plugin) => {
+                    self.last_good.merge(kept.since, active);
+                }
+                None if self.is_pending(&kept.announcement) => self.offered.push(kept),
+                Some(_) | None => {}
+            }
+        }
+        for active in best.into_values() {
+            self.last_good.follow(active, self.now);
+        }
         self.forget_policies();
     }
 
@@ -297,9 +315,13 @@ impl<P: Clone> Roster<P> {
     }
 
     /// The order of `RouteTable`, with a pinned version before all others.
-    fn precedence<'a>(&self, active: &'a Active<P>) -> (bool, &'a Version, Generation, Digest) {
-        let Announcement { plugin, version, generation, .. } = &*active.announcement;
-        (self.pins.get(plugin) == Some(version), version, *generation, active.policy_digest)
+    fn precedence<'a>(
+        &self,
+        active: &'a Active<P>,
+    ) -> (bool, &'a Version, Generation, Digest, BTreeSet<&'a MediaType>) {
+        let Announcement { plugin, version, generation, media_types, .. } = &*active.announcement;
+        let is_pinned = self.pins.get(plugin) == Some(version);
+        (is_pinned, version, *generation, active.policy_digest, media_types.iter().collect())
     }
 
     fn is_pending(&self, announcement: &Announcement) -> bool {
@@ -308,8 +330,8 @@ impl<P: Clone> Roster<P> {
 
     fn forget_policies(&mut self) {
         let mut needed: BTreeSet<Digest> =
-            self.remembered.iter().map(|known| known.policy.digest()).collect();
-        needed.extend(self.last_good.values().map(|active| active.policy_digest));
+            self.offered.iter().map(|kept| kept.announcement.policy.digest()).collect();
+        needed.extend(self.last_good.iter().map(|(_, active)| active.policy_digest));
         needed.extend(self.announced.values().filter_map(|entry| entry.policy().copied()));
         self.policies
             .retain(|digest, judgement| matches!(judgement, Judgement::Pending) || needed.contains(digest));

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use gossamer_oci::{Digest, MediaType, PluginName};
 use gossamer_policy::{Claim, Conflict, Input, Mount, Policy, Request, RouteTable, Selected, Selection};
-use gossamer_wire::NodeId;
+use gossamer_wire::{Announcement, LastGood, NodeId, PluginRoute, Routes};
 use http::StatusCode;
 use semver::Version;
 
 use super::instance::Instance;
-use super::roster::{self, Announced, Hint, Standing};
+use super::roster::{self, Announced, Hint, Kept, Since, Standing};
 use crate::decisions::Chosen;
 
 /// The policy that a plugin's requests are decided by.
@@ -28,6 +28,8 @@ pub struct Plugin {
     pub announced: BTreeMap<Hint, Announced>,
     /// The instances that may be sent requests and events.
     pub instances: Vec<Instance>,
+    /// The announcement that it is routed by while no instance is admitted, and its digest.
+    pub last_good: Option<(Digest, Kept)>,
 }
 
 /// An immutable picture of all plugins.
@@ -117,6 +119,11 @@ impl Snapshot {
         self.table.plugin(plugin).is_some_and(|route| route.media_types.contains(media_type))
     }
 
+    /// Places off `/artifacts/<plugin>/` that lead to plugins.
+    pub fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
     /// Whether some mount begins at exactly this path, for whatever host.
     pub fn is_mounted(&self, path: &str) -> bool {
         self.mounts.iter().any(|mount| mount.prefix.as_deref().unwrap_or("/") == path)
@@ -126,6 +133,35 @@ impl Snapshot {
     pub fn policy(&self, digest: Digest) -> Option<Arc<Policy>> {
         let mut active = self.plugins.values().filter_map(|plugin| plugin.active.as_ref());
         active.find(|active| active.policy_digest == digest).map(|active| Arc::clone(&active.policy))
+    }
+
+    /// What each plugin is routed by while it is away.
+    pub(super) fn last_good(&self) -> impl Iterator<Item = (PluginName, (Since, Digest))> {
+        let known = self.plugins.iter().filter_map(|(name, plugin)| Some((name, plugin.last_good.as_ref()?)));
+        known.map(|(name, (digest, kept))| (name.clone(), (kept.since, *digest)))
+    }
+
+    /// What a plugin was last routed by, by its digest.
+    pub fn announcement(&self, digest: Digest) -> Option<&Arc<Announcement>> {
+        let mut known = self.plugins.values().filter_map(|plugin| plugin.last_good.as_ref());
+        known.find(|(known, _)| *known == digest).map(|(_, kept)| &kept.announcement)
+    }
+
+    /// What another core is told.
+    pub fn routes(&self) -> Routes {
+        let plugins = self.table.routes().map(|route| PluginRoute {
+            plugin: route.plugin.clone(),
+            version: route.version.clone(),
+            policy: route.policy,
+            media_types: route.media_types.iter().cloned().collect(),
+            instances: u32::try_from(self.instances(&route.plugin).len()).unwrap_or(u32::MAX),
+        });
+        let last_good = self.last_good().map(|(plugin, (since, announcement))| LastGood {
+            plugin,
+            announcement,
+            since_ms: since.as_millis(),
+        });
+        Routes { digest: self.digest(), plugins: plugins.collect(), last_good: last_good.collect() }
     }
 
     /// Every node that is an instance of something.
@@ -171,7 +207,7 @@ fn unknown(plugin: &PluginName) -> NoRoute {
     NoRoute { status: StatusCode::NOT_FOUND, reason: format!("no plugin {plugin} is known here") }
 }
 
-fn route(active: &Active) -> gossamer_policy::Route {
+pub(super) fn route<P>(active: &roster::Active<P>) -> gossamer_policy::Route {
     let announcement = &active.announcement;
     gossamer_policy::Route {
         plugin: announcement.plugin.clone(),
@@ -186,11 +222,17 @@ fn route(active: &Active) -> gossamer_policy::Route {
 
 impl Plugin {
     fn new(table: &RouteTable, name: &PluginName, known: roster::Plugin<Arc<Policy>>) -> Self {
-        let roster::Plugin { candidates, announced } = known;
+        let roster::Plugin { candidates, announced, last_good } = known;
         let chosen = table.plugin(name);
         let active = candidates.into_iter().find(|candidate| {
             chosen.is_some_and(|route| {
-                route.policy == candidate.policy_digest && route.version == candidate.announcement.version
+                route.policy == candidate.policy_digest
+                    && route.version == candidate.announcement.version
+                    && candidate
+                        .announcement
+                        .media_types
+                        .iter()
+                        .all(|claimed| route.media_types.contains(claimed))
             })
         });
         let admitted = announced.iter().filter(|(_, announced)| announced.standing == Standing::Admitted);
@@ -199,7 +241,8 @@ impl Plugin {
                 Some(Instance::of(announced.announcement.as_deref()?, hint.announcement))
             })
             .collect();
-        Self { active, announced, instances }
+        let last_good = last_good.map(|kept| (kept.announcement.digest(), kept));
+        Self { active, announced, instances, last_good }
     }
 }
 

@@ -3,6 +3,7 @@
 mod explain;
 mod members;
 mod plugins;
+mod routes;
 mod tokens;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/api/v1/members", get(members::list))
         .route("/api/v1/plugins", get(plugins::list))
+        .route("/api/v1/routes", get(routes::list))
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/decisions/{id}", get(decision))
         .route("/api/v1/tokens", post(tokens::create))

@@ -1,7 +1,7 @@
 //! From a configuration to a running core, in the one order that works.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::access::{Access, AdminToken};
 use crate::calls::CoreCalls;
 use crate::config::Config;
 use crate::decisions::Decisions;
-use crate::directory::{self, Directory};
+use crate::directory::{self, Directory, Seal};
 use crate::gateway::Gateway;
 use crate::health::Health;
 use crate::http::{self, admin::Admin, v2::V2};
@@ -45,6 +45,8 @@ struct Ground {
     policies: Policies,
     registry: Registry,
     access: Arc<Access>,
+    /// Set once the cluster is joined.
+    directory: Arc<OnceLock<Directory>>,
 }
 
 impl Config {
@@ -150,7 +152,8 @@ impl Config {
             route_table: None,
             leaving: false,
         };
-        Ok(Ground { layout, issuer, identity, record, policies, registry, access })
+        let directory = Arc::default();
+        Ok(Ground { layout, issuer, identity, record, policies, registry, access, directory })
     }
 
     async fn join(&self, ground: &Ground) -> Result<Cluster, StartError> {
@@ -162,7 +165,7 @@ impl Config {
             directory: ground.layout.cluster(),
             tuning: self.cluster.tuning.clone(),
         };
-        let calls = CoreCalls { issuer: ground.issuer.clone() };
+        let calls = CoreCalls { issuer: ground.issuer.clone(), directory: Arc::clone(&ground.directory) };
         let cluster = config.join(ground.identity.clone(), ground.record.clone(), calls).await?;
         port::keep(&kept, cluster.local_addr().port());
         Ok(cluster)
@@ -182,6 +185,7 @@ impl Config {
             policies: ground.policies.clone(),
             proxy: proxy.clone(),
             cache: cache.clone(),
+            seal: Seal::new(ground.identity.reset_key()),
             mounts: self.gateway.mounts.clone(),
             pins: self.gateway.pins.clone(),
             trusted: self.policies.trusted.iter().copied().collect(),
@@ -189,6 +193,7 @@ impl Config {
         let (directory, mut follower) =
             config.open().map_err(|source| StartError::Data { path: cache, source })?;
         follower.remember().await;
+        drop(ground.directory.set(directory.clone())); // set once, here
         background.tasks().spawn(follower.run(background.closing()));
         Ok(directory)
     }

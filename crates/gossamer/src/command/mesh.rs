@@ -10,12 +10,14 @@ pub(super) async fn run(command: Mesh, api: &Api, output: Output) -> anyhow::Res
     let path = match command {
         Mesh::Members => "/api/v1/members",
         Mesh::Plugins => "/api/v1/plugins",
+        Mesh::Routes => "/api/v1/routes",
     };
     let answer = api.get(path).await?;
     match (output, command) {
         (Output::Json, _) => return print::json(&answer),
         (Output::Text, Mesh::Members) => members(&answer),
         (Output::Text, Mesh::Plugins) => plugins(&answer),
+        (Output::Text, Mesh::Routes) => routes(&answer),
     }
     Ok(())
 }
@@ -33,7 +35,7 @@ fn plugins(answer: &Value) {
     for plugin in items(answer, "plugins") {
         let name = text(plugin, "name");
         for instance in items(plugin, "instances") {
-            let policy: String = text(instance, "policy").chars().take(19).collect();
+            let policy = short(&text(instance, "policy"));
             let [node, state, version, service] =
                 ["node", "state", "version", "service"].map(|key| text(instance, key));
             let reason = text(instance, "reason");
@@ -50,6 +52,60 @@ fn plugins(answer: &Value) {
     for conflict in items(answer, "conflicts") {
         println!("conflict: {conflict}");
     }
+}
+
+fn routes(answer: &Value) {
+    let route = |route: &Value| {
+        let [plugin, version] = ["plugin", "version"].map(|key| text(route, key));
+        let media_types: Vec<_> = items(route, "media_types").filter_map(Value::as_str).collect();
+        let instances = items(route, "instances").count().to_string();
+        [plugin, version, short(&text(route, "policy")), instances, media_types.join(" ")]
+    };
+    let rows: Vec<_> = items(answer, "routes").map(route).collect();
+    print::table(["PLUGIN", "VERSION", "POLICY", "INSTANCES", "MEDIA TYPES"], &rows);
+    println!();
+    let rows: Vec<_> = items(answer, "cores").map(core).collect();
+    print::table(["CORE", "ROUTE TABLE", "AGREES", "FOR"], &rows);
+    for core in items(answer, "cores") {
+        let node = text(core, "node");
+        for difference in items(core, "differs") {
+            let [here, there] = ["here", "there"].map(|side| way(difference.get(side)));
+            println!("{} is {here} here and {there} on {node}", text(difference, "plugin"));
+        }
+        if core.get("mounts_differ") == Some(&Value::Bool(true)) {
+            println!("the mounts differ on {node}");
+        }
+        if let Some(reason) = core.get("reason").and_then(Value::as_str) {
+            println!("{node} does not say how it routes: {reason}");
+        }
+    }
+    for conflict in items(answer, "conflicts") {
+        println!("conflict: {conflict}");
+    }
+}
+
+fn core(core: &Value) -> [String; 4] {
+    let agrees = match core.get("agrees").and_then(Value::as_bool) {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
+    };
+    let seconds = core.get("differing_seconds").and_then(Value::as_f64);
+    let seconds = seconds.map(|seconds| format!("{seconds:.1} s")).unwrap_or_default();
+    [text(core, "node"), short(&text(core, "digest")), agrees.to_owned(), seconds]
+}
+
+/// By what one core routes a plugin.
+fn way(way: Option<&Value>) -> String {
+    match way {
+        None | Some(Value::Null) => "unknown".to_owned(),
+        Some(way) => format!("{} with policy {}", text(way, "version"), short(&text(way, "policy"))),
+    }
+}
+
+/// The beginning of a digest, which is enough to tell it from others.
+fn short(digest: &str) -> String {
+    digest.chars().take(19).collect()
 }
 
 fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

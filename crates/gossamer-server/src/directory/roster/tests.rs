@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod orders;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn start() -> Instant {
@@ -21,6 +23,11 @@ fn announce(node: u8, version: &str, module: &str) -> Announcement {
     }
 }
 
+/// A roster that begins at an instant that stands for the first second of 1970.
+fn roster(pins: BTreeMap<PluginName, Version>) -> Roster<String> {
+    Roster::new(pins, Clock { at: start(), since: Since::from_millis(1_000) })
+}
+
 fn hint(announcement: &Announcement) -> Hint {
     Hint { node: announcement.node, plugin: announcement.plugin.clone(), announcement: announcement.digest() }
 }
@@ -28,7 +35,17 @@ fn hint(announcement: &Announcement) -> Hint {
 /// Hears of exactly these, pulls them, and has their policies judged by what they say of themselves.
 fn settle(roster: &mut Roster<String>, announcements: &[&Announcement], now: Instant) {
     let hints = announcements.iter().map(|announcement| hint(announcement)).collect();
-    let mut outputs = roster.handle(Input::Hints(hints), now);
+    let outputs = roster.handle(Input::Hints(hints), now);
+    answer(roster, outputs, announcements, now);
+}
+
+/// Does what the roster says, until there is nothing more to do.
+fn answer(
+    roster: &mut Roster<String>,
+    mut outputs: Vec<Output>,
+    announcements: &[&Announcement],
+    now: Instant,
+) {
     while let Some(output) = outputs.pop() {
         let input = match output {
             Output::Pull(hint) => {
@@ -45,6 +62,15 @@ fn settle(roster: &mut Roster<String>, announcements: &[&Announcement], now: Ins
     }
 }
 
+fn kept(since_ms: u64, announcement: &Announcement) -> Kept {
+    Kept { since: Since::from_millis(since_ms), announcement: Arc::new(announcement.clone()) }
+}
+
+fn offer(roster: &mut Roster<String>, kept: Kept) {
+    let outputs = roster.handle(Input::Offered(vec![kept]), start());
+    answer(roster, outputs, &[], start());
+}
+
 fn yum(roster: &Roster<String>) -> Plugin<String> {
     roster.plugins().remove("yum").unwrap()
 }
@@ -55,7 +81,7 @@ fn candidates(roster: &Roster<String>) -> Vec<String> {
 
 #[test]
 fn an_announcement_is_pulled_once_and_its_policy_judged_once() {
-    let mut roster = Roster::<String>::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     let (one, other) = (announce(1, "1.0.0", "same"), announce(2, "1.0.0", "same"));
     let hints = BTreeSet::from([hint(&one), hint(&other)]);
     let outputs = roster.handle(Input::Hints(hints.clone()), start());
@@ -69,7 +95,7 @@ fn an_announcement_is_pulled_once_and_its_policy_judged_once() {
 
 #[test]
 fn a_plugin_that_goes_leaves_its_policy() {
-    let mut roster = Roster::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     settle(&mut roster, &[&announce(1, "1.0.0", "router")], start());
     settle(&mut roster, &[], start());
     assert_eq!(candidates(&roster), ["router"]);
@@ -78,7 +104,7 @@ fn a_plugin_that_goes_leaves_its_policy() {
 
 #[test]
 fn a_refused_policy_leaves_the_last_good_one_and_says_why() {
-    let mut roster = Roster::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     settle(&mut roster, &[&announce(1, "1.0.0", "good")], start());
     settle(&mut roster, &[&announce(1, "2.0.0", "bad")], start());
     assert_eq!(candidates(&roster), ["good"]);
@@ -89,18 +115,18 @@ fn a_refused_policy_leaves_the_last_good_one_and_says_why() {
 
 #[test]
 fn a_downgrade_takes_effect_when_the_newer_version_is_gone() {
-    let mut roster = Roster::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     let (old, new) = (announce(1, "1.0.0", "old"), announce(2, "2.0.0", "new"));
     settle(&mut roster, &[&old, &new], start());
-    assert_eq!(roster.last_good().next().unwrap().version, "2.0.0".parse().unwrap());
+    assert_eq!(roster.last_good().next().unwrap().announcement.version, "2.0.0".parse().unwrap());
     settle(&mut roster, &[&old], start());
-    assert_eq!(roster.last_good().next().unwrap().version, "1.0.0".parse().unwrap());
+    assert_eq!(roster.last_good().next().unwrap().announcement.version, "1.0.0".parse().unwrap());
 }
 
 #[test]
 fn a_pinned_version_is_the_one_that_survives() {
     let pins = BTreeMap::from([("yum".parse().unwrap(), "1.0.0".parse().unwrap())]);
-    let mut roster = Roster::new(pins);
+    let mut roster = roster(pins);
     settle(&mut roster, &[&announce(1, "1.0.0", "old"), &announce(2, "2.0.0", "new")], start());
     settle(&mut roster, &[], start());
     assert_eq!(candidates(&roster), ["old"]);
@@ -108,7 +134,7 @@ fn a_pinned_version_is_the_one_that_survives() {
 
 #[test]
 fn who_does_not_answer_is_asked_again_later_and_later() {
-    let mut roster = Roster::<String>::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     let announcement = announce(1, "1.0.0", "router");
     let mut now = start();
     roster.handle(Input::Hints(BTreeSet::from([hint(&announcement)])), now);
@@ -128,7 +154,7 @@ fn who_does_not_answer_is_asked_again_later_and_later() {
 
 #[test]
 fn who_lies_is_not_asked_again() {
-    let mut roster = Roster::<String>::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     let announcement = announce(1, "1.0.0", "router");
     roster.handle(Input::Hints(BTreeSet::from([hint(&announcement)])), start());
     let failure = PullFailure::Unacceptable("no grant".to_owned());
@@ -142,7 +168,7 @@ fn who_lies_is_not_asked_again() {
 
 #[test]
 fn an_answer_about_somebody_who_left_is_ignored() {
-    let mut roster = Roster::<String>::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     let announcement = announce(1, "1.0.0", "router");
     roster.handle(Input::Hints(BTreeSet::from([hint(&announcement)])), start());
     roster.handle(Input::Hints(BTreeSet::new()), start());
@@ -151,13 +177,53 @@ fn an_answer_about_somebody_who_left_is_ignored() {
 
 #[test]
 fn what_the_disk_remembers_routes_until_somebody_announces() {
-    let mut roster = Roster::new(BTreeMap::new());
+    let mut roster = roster(BTreeMap::new());
     let remembered = announce(1, "1.0.0", "remembered");
-    let outputs = roster.handle(Input::Remembered(remembered.clone()), start());
+    let outputs = roster.handle(Input::Offered(vec![kept(1, &remembered)]), start());
     let [Output::Judge(digest, _), Output::Changed] = outputs.as_slice() else { panic!("{outputs:?}") };
     assert!(roster.plugins().is_empty());
     roster.handle(Input::Judged(*digest, Ok("remembered".to_owned())), start());
     assert_eq!(candidates(&roster), ["remembered"]);
     settle(&mut roster, &[&announce(2, "0.9.0", "alive")], start());
     assert_eq!(candidates(&roster), ["alive"]);
+}
+
+#[test]
+fn of_what_is_remembered_of_an_absent_plugin_the_latest_counts_whoever_speaks_first() {
+    let (old, new) = (announce(1, "2.0.0", "old"), announce(2, "1.0.0", "new"));
+    for order in [[kept(1, &old), kept(2, &new)], [kept(2, &new), kept(1, &old)]] {
+        let mut roster = roster(BTreeMap::new());
+        for kept in order {
+            offer(&mut roster, kept);
+        }
+        assert_eq!(candidates(&roster), ["new"]);
+    }
+}
+
+#[test]
+fn a_plugin_that_is_present_is_not_routed_by_what_others_remember() {
+    let mut roster = roster(BTreeMap::new());
+    settle(&mut roster, &[&announce(1, "1.0.0", "alive")], start());
+    offer(&mut roster, kept(u64::MAX, &announce(2, "9.0.0", "remembered")));
+    assert_eq!(candidates(&roster), ["alive"]);
+    settle(&mut roster, &[], start());
+    assert_eq!(candidates(&roster), ["alive"]);
+}
+
+#[test]
+fn a_refused_policy_is_not_taken_from_others_either() {
+    let mut roster = roster(BTreeMap::new());
+    offer(&mut roster, kept(1, &announce(1, "1.0.0", "good")));
+    offer(&mut roster, kept(2, &announce(1, "2.0.0", "bad")));
+    assert_eq!(candidates(&roster), ["good"]);
+}
+
+#[test]
+fn what_is_routed_by_now_is_later_than_whatever_was_before() {
+    let mut roster = roster(BTreeMap::new());
+    offer(&mut roster, kept(9_999_999, &announce(1, "1.0.0", "from a clock that was fast")));
+    settle(&mut roster, &[&announce(2, "1.0.0", "alive")], start());
+    let kept = roster.last_good().next().unwrap();
+    assert_eq!(kept.announcement.policy.module, "alive");
+    assert_eq!(kept.since, Since::from_millis(10_000_000));
 }

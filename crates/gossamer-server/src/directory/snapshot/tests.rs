@@ -30,8 +30,8 @@ async fn known(
         let announced =
             Announced { standing: Standing::Admitted, announcement: Some(Arc::clone(&announcement)) };
         let active = Active { announcement, policy_digest: policy.digest(), policy: Arc::clone(&policy) };
-        let plugin =
-            roster::Plugin { candidates: vec![active], announced: BTreeMap::from([(hint, announced)]) };
+        let announced = BTreeMap::from([(hint, announced)]);
+        let plugin = roster::Plugin { candidates: vec![active], announced, last_good: None };
         (name.parse().unwrap(), plugin)
     };
     plugins.iter().enumerate().map(plugin).collect()
