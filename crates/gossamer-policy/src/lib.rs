@@ -3,6 +3,7 @@
 mod checks;
 mod clock;
 mod decision;
+mod difference;
 mod engine;
 mod error;
 mod evaluation;
@@ -25,9 +26,10 @@ mod trail;
 mod trusted;
 
 pub use decision::Decision;
+pub use difference::{Difference, RuleDifference};
 pub use error::{EvalError, Refused, StartError};
 pub use evaluator::evaluator_main;
-pub use explanation::{Explanation, RuleOutcome, SourceLine};
+pub use explanation::{BodyOutcome, BodyVerdict, Explanation, RuleOutcome, SourceLine};
 pub use input::{BODY_BYTES_MAX, Body, Input};
 pub use lookups::{
     Answer, ArtifactReference, FoundBlob, FoundManifest, InvalidArtifactReference, Lookup, LookupError,

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod bundled;
+mod compared;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
