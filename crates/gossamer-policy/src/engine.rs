@@ -17,6 +17,7 @@ use crate::output::Output;
 use crate::{EvalError, Explanation, PolicySource, Refused, RuleOutcome, SourceLine, checks};
 
 pub(crate) mod functions;
+mod conditions;
 mod growth;
 mod host;
 pub(crate) mod suite;
@@ -41,6 +42,8 @@ pub(crate) struct Prepared {
     pristine: regorus::Engine,
     facts: Facts,
     entry: String,
+    /// Whether the module is Rego v0.
+    v0: bool,
 }
 
 /// Evaluates one policy. After any failure it starts from the pristine copy again: the interpreter keeps state.
@@ -57,11 +60,14 @@ impl Prepared {
     ///
     /// An evaluation longer than `limit` ends in `EvalError::Exceeded`.
     pub(crate) fn new(source: &PolicySource, limit: Duration) -> Result<Self, Refused> {
-        let mut engine = match parse(source, false) {
-            Ok(engine) => engine,
-            Err(as_v1) => parse(source, true).map_err(|as_v0| {
-                Refused::Syntax(shorten(format!("as Rego v1: {as_v1}; as Rego v0: {as_v0}")))
-            })?,
+        let (mut engine, v0) = match parse(source, false) {
+            Ok(engine) => (engine, false),
+            Err(as_v1) => {
+                let engine = parse(source, true).map_err(|as_v0| {
+                    Refused::Syntax(shorten(format!("as Rego v1: {as_v1}; as Rego v0: {as_v0}")))
+                })?;
+                (engine, true)
+            }
         };
         let module = engine.get_modules().first().cloned();
         let module = module.ok_or_else(|| Refused::Syntax("the module is empty".to_owned()))?;
@@ -72,7 +78,7 @@ impl Prepared {
         let entry = facts.entry();
         let compiled = engine.compile_with_entrypoint(&entry.as_str().into());
         compiled.map_err(|error| unplanned(error.to_string()))?;
-        Ok(Self { pristine: engine, facts, entry })
+        Ok(Self { pristine: engine, facts, entry, v0 })
     }
 
     pub(crate) fn facts(&self) -> &Facts {
@@ -106,10 +112,10 @@ impl Engine {
         host: Box<dyn Host>,
         explain: bool,
     ) -> Result<Evaluated, EvalError> {
-        let prepared = Arc::clone(&self.prepared);
+        let (prepared, session) = (Arc::clone(&self.prepared), self.session.clone());
         let (value, explanation) = self.run(input, host, |engine| {
             if explain {
-                return observe(engine, &prepared).map(|(value, seen)| (value, Some(seen)));
+                return observe(engine, &prepared, &session).map(|(value, seen)| (value, Some(seen)));
             }
             let value = engine.eval_rule(prepared.entry.clone()).map_err(Failure::of)?;
             Ok((value, None))
@@ -174,7 +180,11 @@ impl From<Failure> for EvalError {
     }
 }
 
-fn observe(engine: &mut regorus::Engine, prepared: &Prepared) -> Result<(Value, Explanation), Failure> {
+fn observe(
+    engine: &mut regorus::Engine,
+    prepared: &Prepared,
+    session: &Session,
+) -> Result<(Value, Explanation), Failure> {
     engine.set_enable_coverage(true);
     let value = engine.eval_rule(prepared.entry.clone()).map_err(Failure::of)?;
     let lines = lines(engine);
@@ -182,8 +192,18 @@ fn observe(engine: &mut regorus::Engine, prepared: &Prepared) -> Result<(Value, 
     let mut prints = engine.take_prints().unwrap_or_default();
     prints.truncate(Explanation::PRINTS_MAX);
     let prints = prints.into_iter().map(shorten).collect();
-    let rules = prepared.facts.rules.iter().map(|rule| outcome(engine, &prepared.facts, rule)).collect();
-    Ok((value, Explanation { rules, lines, prints }))
+    if session.has_failed() {
+        return Ok((value, Explanation { rules: Vec::new(), bodies: Vec::new(), lines, prints }));
+    }
+    // What the decision did not need may ask what it did not ask: that fails alone.
+    let outcomes = prepared.facts.rules.iter().map(|rule| {
+        let outcome = outcome(engine, &prepared.facts, rule);
+        drop(session.take_failure());
+        outcome
+    });
+    let rules = outcomes.collect();
+    let bodies = conditions::examine(engine, prepared, session);
+    Ok((value, Explanation { rules, bodies, lines, prints }))
 }
 
 fn outcome(engine: &mut regorus::Engine, facts: &Facts, rule: &RuleSpan) -> RuleOutcome {

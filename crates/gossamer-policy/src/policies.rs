@@ -141,10 +141,11 @@ impl Policies {
     pub async fn decide(
         &self,
         policy: &Arc<Policy>,
-        input: Input,
+        input: impl Into<Arc<Input>>,
         lookups: Arc<dyn Lookups>,
     ) -> Result<(Decision, Arc<Trail>), EvalError> {
         let started = clock::now();
+        let input = input.into();
         let shown = policy.facts().reads.project(&input);
         let key = Key::new(policy.digest(), &shown);
         if let Some(remembered) = key.as_ref().and_then(|key| self.shared.memo.recall(key, &*lookups)) {
@@ -243,7 +244,7 @@ struct Came {
 
 fn trail(
     policy: &Policy,
-    input: Input,
+    input: Arc<Input>,
     decision: Decision,
     lookups: Arc<[(crate::Lookup, crate::Answer)]>,
     came: Came,

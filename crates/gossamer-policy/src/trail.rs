@@ -11,7 +11,7 @@ use crate::{Answer, Decision, Input, Lookup};
 #[derive(Clone, Debug, Serialize)]
 pub struct Trail {
     pub policy: Digest,
-    pub input: Input,
+    pub input: Arc<Input>,
     /// What the policy asked the registry, in order, and what it was told.
     pub lookups: Arc<[(Lookup, Answer)]>,
     pub body_read: bool,

@@ -62,6 +62,16 @@ impl Session {
         std::mem::take(&mut *self.state()).failure
     }
 
+    /// Whether some function could not do what it was asked.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state().failure.is_some()
+    }
+
+    /// Forgets the failure, so that the evaluation goes on; what it was, if there was one.
+    pub(super) fn take_failure(&self) -> Option<EvalError> {
+        self.state().failure.take()
+    }
+
     fn call(&self, function: Function, arguments: &[Value]) -> Result<Value, EvalError> {
         let mut state = self.state();
         let Some(host) = state.host.as_mut() else {

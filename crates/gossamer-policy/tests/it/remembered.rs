@@ -59,7 +59,7 @@ async fn what_the_policy_does_not_read_does_not_matter() {
     other.set_headers([("traceparent", "00-1")]);
     other.principal = "admin".to_owned();
     let (_, trail) = decide(&policies, &policy, other.clone(), &registry).await.unwrap();
-    assert_eq!((trail.how, &trail.input), (How::Memo, &other));
+    assert_eq!((trail.how, &*trail.input), (How::Memo, &other));
     let mut head = get("a");
     head.method = "HEAD".to_owned();
     let (_, trail) = decide(&policies, &policy, head, &registry).await.unwrap();
