@@ -42,11 +42,18 @@ pub struct BodyOutcome {
 pub enum BodyVerdict {
     Held,
     /// The conditions before this one held. Its line is that of the module.
-    Failed { line: u32, condition: String },
+    Failed {
+        line: u32,
+        condition: String,
+    },
     /// An `else` behind the body at line `held`, which held.
-    NotReached { held: u32 },
+    NotReached {
+        held: u32,
+    },
     /// It cannot be told, for instance because it asks what the decision did not ask.
-    Unknown { because: String },
+    Unknown {
+        because: String,
+    },
 }
 
 /// One line of the module.

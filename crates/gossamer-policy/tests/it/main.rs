@@ -8,6 +8,8 @@ mod hostile;
 #[cfg(test)]
 mod remembered;
 #[cfg(test)]
+mod replayed;
+#[cfg(test)]
 mod routers;
 #[cfg(test)]
 mod support;
