@@ -6,7 +6,10 @@
 
 mod exchange;
 mod greeter;
+mod health;
+mod judging;
 mod letter;
+mod lives;
 mod presence;
 mod records;
 mod roster;
@@ -16,6 +19,7 @@ mod swim;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod trials;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -32,10 +36,12 @@ pub use self::suspicions::{Outcome, Suspicion};
 pub use self::swim::PACKET_BYTES_MAX;
 use self::{
     greeter::Greeter,
+    health::{Health, Storm},
+    lives::Lives,
     records::{Rumour, Rumours},
     roster::Roster,
     settling::own_member,
-    swim::{Glance, Swim},
+    swim::{Expired, Glance, Swim},
 };
 use crate::{config::Tuning, view::View};
 
@@ -51,6 +57,9 @@ pub struct Membership<R> {
     roles: BTreeMap<NodeId, Role>,
     suspicions: suspicions::Log,
     greeter: Greeter,
+    lives: Lives,
+    health: Health,
+    storm: Storm,
     tuning: Tuning,
     exchange_at: Instant,
     rng: R,
@@ -90,6 +99,8 @@ pub enum Input {
         role: Role,
         dialled: Option<SocketAddr>,
     },
+    /// A member was seen at work, outside of this protocol: it answered a call or a request.
+    Seen(NodeId),
     /// A peer said goodbye.
     Departed(NodeId),
     /// Our own record has changed.
@@ -134,6 +145,8 @@ pub enum Fault {
     Crowded,
     /// A record claims another role than the certificate of its node.
     Impostor,
+    /// What it says of another is so far ahead of what that one says that only that one could be believed.
+    Absurd,
     /// foca was used out of order: a bug.
     Disordered,
 }
@@ -151,6 +164,9 @@ impl<R: Rng + SeedableRng> Membership<R> {
             roles: BTreeMap::new(),
             suspicions: suspicions::Log::default(),
             greeter: Greeter::new(seeds, remembered, &tuning, now),
+            lives: Lives::default(),
+            health: Health::default(),
+            storm: Storm::new(now),
             exchange_at: now + tuning.exchange(),
             view: Arc::new(View::new(presence.node(), vec![own], Arc::new([]))),
             outbox: Vec::new(),
@@ -168,6 +184,9 @@ impl<R: Rng + SeedableRng> Membership<R> {
         if self.left {
             return Vec::new();
         }
+        if self.swim.overslept(now) {
+            self.health.overslept();
+        }
         let mut witness = self.swim.me().node();
         match input {
             Input::Packet { from, bytes } => {
@@ -179,6 +198,7 @@ impl<R: Rng + SeedableRng> Membership<R> {
                 self.read(from, &bytes, now);
             }
             Input::Met { node, role, dialled } => self.meet(node, role, dialled),
+            Input::Seen(node) => self.lives.seen(node, &self.roster, self.swim.clock(now)),
             Input::Departed(node) => self.see_off(node, now),
             Input::Publish(record) => self.publish(record, now),
             Input::Time => self.expire(now),
@@ -198,13 +218,18 @@ impl<R: Rng + SeedableRng> Membership<R> {
         &self.view
     }
 
+    /// How little this node trusts its own judgement of others: 0 is healthy, 8 the worst.
+    pub fn health(&self) -> u32 {
+        self.health.score()
+    }
+
     /// The addresses to begin with after a restart.
     pub fn remembered(&self) -> &BTreeMap<NodeId, SocketAddr> {
         self.greeter.remembered()
     }
 
     fn receive(&mut self, from: NodeId, packet: &[u8], now: Instant) {
-        let Some(glance) = Glance::at(packet) else {
+        let Some(mut glance) = Glance::at(packet) else {
             return self.fault(Fault::Malformed);
         };
         if glance.sender.node() != from {
@@ -214,7 +239,9 @@ impl<R: Rng + SeedableRng> Membership<R> {
         if named.filter(|node| self.roster.get(node).is_none()).count() > self.swim.room() {
             return self.fault(Fault::Crowded);
         }
-        let received = self.swim.receive(packet, now);
+        self.lives.spoke(glance.sender, &self.roster, self.swim.clock(now));
+        let censored = self.censored(&mut glance, now);
+        let received = self.swim.receive(censored.as_deref().unwrap_or(packet), now);
         self.check(received);
         let about_suspects =
             || glance.updates.iter().any(|update| self.roster.is_suspect(&update.id().node()));
@@ -258,14 +285,24 @@ impl<R: Rng + SeedableRng> Membership<R> {
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some(expired) = self.swim.expire(now) {
-            self.stale |= expired.was_probe;
-            self.check(expired.result);
+        self.swim.slow_down(self.slack(now));
+        while let Some(timer) = self.swim.due(now) {
+            let rest = self
+                .swim
+                .trial(&timer)
+                .map(|trial| trial.rest(self.patience(trial, now), self.swim.clock(now)));
+            match rest.filter(|rest| !rest.is_zero()) {
+                Some(rest) => self.swim.hold(timer, rest, now),
+                None => self.fire(timer, now),
+            }
         }
         if self.exchange_at <= now {
             let jitter = self.rng.random_range(0.9..1.1);
             self.exchange_at = now + self.tuning.exchange().mul_f64(jitter);
-            let partner = self.roster.iter().map(|(_, seen)| seen.presence).choose(&mut self.rng);
+            let doubted = self.rumours.heard().records.take_doubted();
+            let doubted = doubted.and_then(|node| self.roster.get(&node)).map(|seen| seen.presence);
+            let anybody = self.roster.iter().map(|(_, seen)| seen.presence);
+            let partner = doubted.or_else(|| anybody.choose(&mut self.rng));
             if let Some(partner) = partner {
                 self.open_exchange(Destination::of(&partner));
             }
@@ -273,6 +310,19 @@ impl<R: Rng + SeedableRng> Membership<R> {
         let live = self.roster.nodes();
         for address in self.greeter.due(&live, &self.swim.me(), &mut self.rng, now) {
             self.open_exchange(Destination { address, node: None });
+        }
+    }
+
+    fn fire(&mut self, timer: foca::Timer<Presence>, now: Instant) {
+        let Expired { was_probe, missed, result } = self.swim.fire(timer, now);
+        self.stale |= was_probe;
+        self.check(result);
+        if was_probe && missed.is_empty() {
+            self.health.answered();
+        }
+        for (accused, incarnation) in missed {
+            self.health.missed(accused.node());
+            self.accuse(accused, incarnation, now);
         }
     }
 
@@ -311,6 +361,7 @@ impl Fault {
             Self::Malformed => "malformed",
             Self::Crowded => "crowded",
             Self::Impostor => "impostor",
+            Self::Absurd => "absurd",
             Self::Disordered => "disordered",
         }
     }

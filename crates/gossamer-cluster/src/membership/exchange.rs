@@ -37,7 +37,8 @@ impl<R: Rng + SeedableRng> Membership<R> {
             return self.fault(Fault::Forged);
         }
         let was_alone = self.roster.len() == 0;
-        self.admit(std::iter::once(Member::alive(sender)), true, now);
+        self.lives.spoke(sender, &self.roster, self.swim.clock(now));
+        self.admit(vec![Member::alive(sender)], true, now);
         match body {
             Body::Summary { roll, record, editions } => {
                 self.take_record(from, &record, now);
@@ -92,7 +93,9 @@ impl<R: Rng + SeedableRng> Membership<R> {
     fn take_delta(&mut self, sender: &Presence, delta: Delta, now: Instant) -> Delta {
         let Delta { members, records, wanted } = delta;
         let mut reply = Delta { members: self.corrections(&members), ..Delta::default() };
-        self.admit(members.into_iter(), false, now);
+        let from = sender.node();
+        let members = members.into_iter().filter_map(|member| self.weighed(from, member, now)).collect();
+        self.admit(members, false, now);
         for record in &records {
             self.take_record(sender.node(), record, now);
         }
@@ -124,9 +127,10 @@ impl<R: Rng + SeedableRng> Membership<R> {
     }
 
     /// Takes members for true, except that nobody speaks for us and that there is an end to the room.
-    fn admit(&mut self, members: impl Iterator<Item = Member<Presence>>, spread: bool, now: Instant) {
+    fn admit(&mut self, members: Vec<Member<Presence>>, spread: bool, now: Instant) {
         let me = self.swim.me();
-        let (ours, others): (Vec<_>, Vec<_>) = members.partition(|member| member.id().node() == me.node());
+        let (ours, others): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|member| member.id().node() == me.node());
         self.outbid_usurpers(ours.iter().map(|member| *member.id()), now);
         let about_us = ours.into_iter().filter(|member| *member.id() == self.swim.me()).collect::<Vec<_>>();
         let (known, mut strangers): (Vec<_>, Vec<_>) =
@@ -149,10 +153,14 @@ impl<R: Rng + SeedableRng> Membership<R> {
         };
         let node = record.node;
         let rumour = Rumour::encode_record(&record);
-        let verdict = self.rumours.heard().records.offer(record);
-        if verdict == Verdict::News && node == from {
-            let spread = self.swim.spread(&rumour, now);
-            self.check(spread);
+        let verdict = self.rumours.heard().records.offer(record, from);
+        match verdict {
+            Verdict::News if node == from => {
+                let spread = self.swim.spread(&rumour, now);
+                self.check(spread);
+            }
+            Verdict::Absurd => self.fault(Fault::Absurd),
+            Verdict::News | Verdict::Known => {}
         }
     }
 

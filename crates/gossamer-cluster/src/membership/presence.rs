@@ -5,6 +5,13 @@ use std::net::SocketAddr;
 use gossamer_wire::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// How many generations or revisions others may be ahead of what a node itself has said: no node starts or speaks
+/// that often, and as many numbers are left for outbidding.
+pub(super) const LEAP: u64 = 1 << 32;
+
+/// The same for renewals.
+const LEAP_OF_RENEWALS: u32 = 1 << 16;
+
 /// One life of a node. Travels twice in every packet, so it holds nothing that is not needed there.
 ///
 /// Two presences of one node never live side by side: the later life wins wherever they meet.
@@ -44,6 +51,16 @@ impl Presence {
     pub fn outbidding(&self, other: &Self) -> Self {
         let (generation, renewal) = (self.generation, self.renewal).max((other.generation, other.renewal));
         Self { generation, renewal: renewal.saturating_add(1), ..*self }
+    }
+
+    /// Whether this life is further beyond another, the last that is known for sure, than a node can have lived. What
+    /// is less far can be outbid. Without another: beyond the first.
+    pub(super) fn leaps_beyond(&self, known: Option<&Self>) -> bool {
+        let generation = known.map_or(0, |known| known.generation);
+        let same = known.filter(|known| known.generation == self.generation);
+        let renewal = same.map_or(0, |known| known.renewal);
+        self.generation > generation.saturating_add(LEAP)
+            || self.renewal > renewal.saturating_add(LEAP_OF_RENEWALS)
     }
 
     fn rank(&self) -> (u64, u32, SocketAddr) {

@@ -1,7 +1,7 @@
 //! What nodes say of themselves, as far as it has reached us; and the rumours that carry it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,7 +9,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use gossamer_wire::{Generation, InvalidMessage, NodeId, Record};
 use serde::{Deserialize, Serialize};
 
-use super::suspicions::{Accusation, Accusations};
+use super::{
+    presence::{LEAP, Presence},
+    suspicions::{Accusation, Accusations},
+};
 
 /// The longest record that gossip carries, in bytes: three fit into one packet beside its header.
 pub const RECORD_BYTES_MAX: usize = 300;
@@ -17,8 +20,11 @@ pub const RECORD_BYTES_MAX: usize = 300;
 /// How many records of nodes that are not members now we keep: enough for the hosts of one mesh to come back.
 const ABSENT_MAX: usize = 1_024;
 
+/// How many nodes wait to be asked for their record: some seconds of asking.
+const DOUBTED_MAX: usize = 16;
+
 /// Which of two records of one node is newer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Edition {
     generation: u64,
     revision: u64,
@@ -33,12 +39,16 @@ pub(super) struct Records {
     arrivals: u64,
     /// An edition that somebody holds of our own record and that wins over it.
     challenge: Option<Edition>,
+    /// Nodes of which others say what only they themselves can confirm.
+    doubted: BTreeSet<NodeId>,
     changed: bool,
 }
 
 #[derive(Debug)]
 struct Held {
     record: Arc<Record>,
+    /// The newest edition that its own node has told us of.
+    vouched: Edition,
     arrival: u64,
     present: bool,
 }
@@ -48,6 +58,8 @@ struct Held {
 pub(super) enum Verdict {
     News,
     Known,
+    /// So far ahead of what its node itself has said that nobody else is believed.
+    Absurd,
 }
 
 // === impl Edition ===
@@ -56,13 +68,27 @@ impl Edition {
     pub(super) fn of(record: &Record) -> Self {
         Self { generation: record.generation.get(), revision: record.revision }
     }
+
+    /// Whether this is further ahead of what is known for sure than a node can have come.
+    fn leaps_beyond(self, known: Self) -> bool {
+        let revision = if self.generation == known.generation { known.revision } else { 0 };
+        self.generation > known.generation.saturating_add(LEAP)
+            || self.revision > revision.saturating_add(LEAP)
+    }
 }
 
 // === impl Records ===
 
 impl Records {
     pub(super) fn new(own: Record) -> Self {
-        Self { own: Arc::new(own), held: BTreeMap::new(), arrivals: 0, challenge: None, changed: false }
+        Self {
+            own: Arc::new(own),
+            held: BTreeMap::new(),
+            arrivals: 0,
+            challenge: None,
+            doubted: BTreeSet::new(),
+            changed: false,
+        }
     }
 
     pub(super) fn own(&self) -> &Arc<Record> {
@@ -80,25 +106,52 @@ impl Records {
         self.get(node).map(|record| Edition::of(record))
     }
 
-    /// Takes a record from anywhere. The newest edition wins, except that only we speak for ourselves.
-    pub(super) fn offer(&mut self, record: Record) -> Verdict {
+    /// Takes a record from anywhere. The newest edition wins, except that only we speak for ourselves, and that
+    /// nobody but its node may be far ahead of what its node has said.
+    pub(super) fn offer(&mut self, record: Record, teller: NodeId) -> Verdict {
         let edition = Edition::of(&record);
         if record.node == self.own.node {
-            if edition > Edition::of(&self.own) {
-                self.challenge = self.challenge.max(Some(edition));
+            return self.offer_own(edition);
+        }
+        let vouched = self.held.get(&record.node).map(|held| held.vouched).unwrap_or_default();
+        let is_own_word = teller == record.node;
+        if !is_own_word && edition.leaps_beyond(vouched) {
+            if self.doubted.len() < DOUBTED_MAX {
+                self.doubted.insert(record.node);
             }
-            return Verdict::Known;
+            return Verdict::Absurd;
+        }
+        let vouched = if is_own_word { vouched.max(edition) } else { vouched };
+        if let Some(held) = self.held.get_mut(&record.node) {
+            held.vouched = vouched;
         }
         if self.edition(&record.node).is_some_and(|held| held >= edition) {
             return Verdict::Known;
         }
         self.arrivals += 1;
         let present = self.held.get(&record.node).is_some_and(|held| held.present);
-        let held = Held { arrival: self.arrivals, present, record: Arc::new(record) };
+        let held = Held { vouched, arrival: self.arrivals, present, record: Arc::new(record) };
         self.changed |= present;
         self.held.insert(held.record.node, held);
         self.forget_one_if_crowded();
         Verdict::News
+    }
+
+    /// Others do not believe what is absurd, so that it need not be outbid.
+    fn offer_own(&mut self, edition: Edition) -> Verdict {
+        let own = Edition::of(&self.own);
+        if edition.leaps_beyond(own) {
+            return Verdict::Absurd;
+        }
+        if edition > own {
+            self.challenge = self.challenge.max(Some(edition));
+        }
+        Verdict::Known
+    }
+
+    /// A node that should be asked what it says of itself.
+    pub(super) fn take_doubted(&mut self) -> Option<NodeId> {
+        self.doubted.pop_first()
     }
 
     /// Replaces our own record by one that wins over every edition of it that we have heard of.
@@ -211,7 +264,8 @@ pub(super) struct Rumours(Arc<Mutex<Heard>>);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Topic {
     Record(NodeId),
-    Accusation(NodeId),
+    /// Of whom, by whom.
+    Accusation(NodeId, NodeId),
 }
 
 // === impl Rumours ===
@@ -226,22 +280,28 @@ impl Rumours {
     }
 }
 
-impl<T> foca::BroadcastHandler<T> for Rumours {
+impl foca::BroadcastHandler<Presence> for Rumours {
     type Key = Topic;
     type Error = InvalidRumour;
 
     /// Asked for rumours of others and, with no sender, for our own, which are always news.
-    fn receive_item(&mut self, data: &[u8], sender: Option<&T>) -> Result<Option<Topic>, InvalidRumour> {
-        let ours = sender.is_none();
+    fn receive_item(
+        &mut self,
+        data: &[u8],
+        sender: Option<&Presence>,
+    ) -> Result<Option<Topic>, InvalidRumour> {
         let mut heard = self.heard();
+        let teller = sender.map(Presence::node);
         Ok(match Rumour::decode(data)? {
             Rumour::Record(record) => {
                 let topic = Topic::Record(record.node);
-                (heard.records.offer(record) == Verdict::News || ours).then_some(topic)
+                let Some(teller) = teller else { return Ok(Some(topic)) };
+                (heard.records.offer(record, teller) == Verdict::News).then_some(topic)
             }
             Rumour::Accusation(accusation) => {
-                let topic = Topic::Accusation(accusation.accused());
-                (heard.accusations.hear(accusation) || ours).then_some(topic)
+                let topic = Topic::Accusation(accusation.accused(), accusation.accuser());
+                let is_news = heard.accusations.hear(accusation, teller);
+                (is_news || teller.is_none()).then_some(topic)
             }
         })
     }

@@ -8,9 +8,9 @@ use rand::{Rng, SeedableRng};
 use super::{
     Destination, Fault, Membership, Output,
     presence::Presence,
-    records::{Rumour, Rumours},
+    records::Rumours,
     roster::{Changes, Seen},
-    suspicions::{Accusation, Outcome, Suspicion},
+    suspicions::{Outcome, Suspicion},
     swim::Settled,
 };
 use crate::view::{Member, State, View};
@@ -27,6 +27,7 @@ impl<R: Rng + SeedableRng> Membership<R> {
             Ok(Settled { stirred, renewed }) => {
                 self.stale |= stirred;
                 if renewed {
+                    self.health.given_up();
                     self.answer_for_ourselves(witness);
                 }
             }
@@ -64,6 +65,7 @@ impl<R: Rng + SeedableRng> Membership<R> {
         for node in &changes.cleared {
             self.suspicions.close(*node, Outcome::Refuted);
         }
+        self.storm.came(changes.came.len(), now);
         for node in &changes.came {
             self.rumours.heard().records.set_present(node, true);
         }
@@ -84,12 +86,6 @@ impl<R: Rng + SeedableRng> Membership<R> {
         let accused = seen.presence.node();
         let accuser = if witness == me.node() {
             self.outbox.extend([Output::Suspected(accused), Output::Doubt(accused)]);
-            if let Ok(rumour) =
-                Rumour::encode_accusation(&Accusation::new(seen.presence, seen.incarnation, me))
-            {
-                let spread = self.swim.spread(&rumour, now);
-                self.check(spread);
-            }
             me.node()
         } else {
             self.rumours.heard().accusations.accuser_of(&accused).unwrap_or(witness)

@@ -9,7 +9,12 @@ use bytes::{Buf, Bytes};
 use foca::{Foca, Member, Notification, PostcardCodec, Runtime, State, Timer};
 use rand::Rng;
 
-use super::{presence::Presence, records::Rumours, timers::Timers};
+use super::{
+    presence::Presence,
+    records::Rumours,
+    timers::Timers,
+    trials::{Trial, Trials, defendant},
+};
 use crate::config::Tuning;
 
 /// The longest packet of SWIM, in bytes: fits into the datagram of a connection whose path was not probed yet.
@@ -32,8 +37,17 @@ pub(super) struct Swim<R> {
 
 /// What foca sees of the world.
 struct Around {
+    /// foca's time: what the clock says, less what we slept.
     now: Instant,
+    /// How much of the time that has passed was not ours. While a starved node slept, nobody could answer it: it
+    /// goes on where it was, instead of doing all at once what is overdue and judging those whom it did not hear.
+    slept: Duration,
+    /// How much longer than usual a probe may take.
+    slack: f64,
     timers: Timers<Timer<Presence>>,
+    trials: Trials,
+    /// Whose answer to our probes has not come since this was last asked.
+    missed: Vec<(Presence, u16)>,
     packets: Vec<(Presence, Bytes)>,
     /// Members came or went since this was last asked.
     stirred: bool,
@@ -42,9 +56,12 @@ struct Around {
 }
 
 /// What a packet says before foca has read it.
-pub(super) struct Glance {
+pub(super) struct Glance<'a> {
     pub(super) sender: Presence,
     pub(super) updates: Vec<Member<Presence>>,
+    /// What comes before and after the updates.
+    header: &'a [u8],
+    rest: &'a [u8],
 }
 
 /// What has become of the members since this was last asked.
@@ -59,6 +76,8 @@ pub(super) struct Settled {
 pub(super) struct Expired {
     /// A probe that failed shows only at the next: the moment of our own suspicions.
     pub(super) was_probe: bool,
+    /// Who did not answer our last probe, in which incarnation.
+    pub(super) missed: Vec<(Presence, u16)>,
     pub(super) result: Result<(), foca::Error>,
 }
 
@@ -67,8 +86,17 @@ pub(super) struct Expired {
 impl<R: Rng> Swim<R> {
     pub(super) fn new(me: Presence, tuning: &Tuning, rumours: Rumours, rng: R, now: Instant) -> Self {
         let foca = Foca::with_custom_broadcast(me, settings(tuning, 1), rng, PostcardCodec, rumours);
-        let around =
-            Around { now, timers: Timers::new(), packets: Vec::new(), stirred: false, renewed: false };
+        let around = Around {
+            now,
+            slept: Duration::ZERO,
+            slack: 1.0,
+            timers: Timers::new(),
+            trials: Trials::default(),
+            missed: Vec::new(),
+            packets: Vec::new(),
+            stirred: false,
+            renewed: false,
+        };
         Self { foca, tuning: tuning.clone(), size: 1, around }
     }
 
@@ -91,7 +119,7 @@ impl<R: Rng> Swim<R> {
     }
 
     pub(super) fn receive(&mut self, packet: &[u8], now: Instant) -> Result<(), foca::Error> {
-        self.around.now = now;
+        self.around.now = self.clock(now);
         self.foca.handle_data(packet, &mut self.around)
     }
 
@@ -102,13 +130,13 @@ impl<R: Rng> Swim<R> {
         spread: bool,
         now: Instant,
     ) -> Result<(), foca::Error> {
-        self.around.now = now;
+        self.around.now = self.clock(now);
         self.foca.apply_many(members, spread, &mut self.around)
     }
 
     /// Goes on in a life that wins over `other`, which somebody takes for us.
     pub(super) fn outbid(&mut self, other: &Presence, now: Instant) -> Result<(), foca::Error> {
-        self.around.now = now;
+        self.around.now = self.clock(now);
         self.around.renewed = true;
         let renewed = self.me().outbidding(other);
         self.foca.change_identity(renewed, &mut self.around)
@@ -116,32 +144,76 @@ impl<R: Rng> Swim<R> {
 
     /// Tells everybody within a few rounds of gossip. Three hear it at once.
     pub(super) fn spread(&mut self, rumour: &[u8], now: Instant) -> Result<(), foca::Error> {
-        self.around.now = now;
+        self.around.now = self.clock(now);
         self.foca.add_broadcast(rumour)?;
         self.foca.broadcast(&mut self.around)
     }
 
     pub(super) fn gossip(&mut self, now: Instant) -> Result<(), foca::Error> {
-        self.around.now = now;
+        self.around.now = self.clock(now);
         self.foca.gossip(&mut self.around)
     }
 
     pub(super) fn leave(&mut self, now: Instant) -> Result<(), foca::Error> {
-        self.around.now = now;
+        self.around.now = self.clock(now);
         self.foca.leave_cluster(&mut self.around)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.around.timers.deadline()
+        self.around.timers.deadline().map(|deadline| deadline + self.around.slept)
     }
 
-    /// Runs the next timer that is due.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Expired> {
-        let timer = self.around.timers.pop_due(now)?;
-        self.around.now = now;
+    /// foca's time.
+    pub(super) fn clock(&self, now: Instant) -> Instant {
+        now.checked_sub(self.around.slept).unwrap_or(now)
+    }
+
+    /// Whether we come so late to our timers that answers to our probes may have waited unread. That time does not
+    /// count.
+    pub(super) fn overslept(&mut self, now: Instant) -> bool {
+        let late =
+            self.deadline().map(|deadline| now.saturating_duration_since(deadline)).unwrap_or_default();
+        let overslept = late > self.tuning.round_trip();
+        if overslept {
+            self.around.slept += late;
+        }
+        overslept
+    }
+
+    /// Has probes take so much longer than usual, from the next on.
+    pub(super) fn slow_down(&mut self, slack: f64) {
+        self.around.slack = slack;
+    }
+
+    /// The next timer that is due.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Timer<Presence>> {
+        let now = self.clock(now);
+        self.around.timers.pop_due(now)
+    }
+
+    /// Runs a timer that is due.
+    pub(super) fn fire(&mut self, timer: Timer<Presence>, now: Instant) -> Expired {
+        self.around.now = self.clock(now);
         let was_probe = matches!(timer, Timer::ProbeRandomMember(_));
+        self.around.trials.close(&timer);
         let result = self.foca.handle_timer(timer, &mut self.around);
-        Some(Expired { was_probe, result })
+        Expired { was_probe, missed: std::mem::take(&mut self.around.missed), result }
+    }
+
+    /// The suspicion of ours that a timer would end.
+    pub(super) fn trial(&self, timer: &Timer<Presence>) -> Option<&Trial> {
+        self.around.trials.of(timer)
+    }
+
+    /// Whether we ourselves suspect this life.
+    pub(super) fn is_on_trial(&self, accused: &Presence) -> bool {
+        self.around.trials.is_on(accused)
+    }
+
+    /// Looks at a timer again later.
+    pub(super) fn hold(&mut self, timer: Timer<Presence>, rest: Duration, now: Instant) {
+        let at = self.clock(now) + rest.min(self.tuning.round_trip());
+        self.around.timers.submit(at, timer);
     }
 
     /// Whether members came or went. After a renewal foca starts probing only when told to look around.
@@ -188,16 +260,23 @@ impl Runtime<Presence> for &mut Around {
     }
 
     fn submit_after(&mut self, timer: Timer<Presence>, after: Duration) {
-        self.timers.submit(self.now + after, timer);
+        // Both timers of a probe are set at one moment, so that they stay in order.
+        let is_probe = matches!(timer, Timer::ProbeRandomMember(_) | Timer::SendIndirectProbe { .. });
+        let after = if is_probe { after.mul_f64(self.slack) } else { after };
+        self.missed.extend(defendant(&timer));
+        if self.trials.open(&timer, self.now) {
+            self.timers.submit(self.now + after, timer);
+        }
     }
 }
 
 // === impl Glance ===
 
-impl Glance {
+impl<'a> Glance<'a> {
     /// Reads the sender and the updates of a packet. `None` if foca could not read it either.
-    pub(super) fn at(packet: &[u8]) -> Option<Self> {
+    pub(super) fn at(packet: &'a [u8]) -> Option<Self> {
         let (header, mut rest) = postcard::take_from_bytes::<foca::Header<Presence>>(packet).ok()?;
+        let header_bytes = packet.get(..packet.len().checked_sub(rest.len())?)?;
         let mut updates = Vec::new();
         if rest.remaining() >= 2 && header.message != foca::Message::Broadcast {
             for _ in 0..rest.get_u16() {
@@ -206,7 +285,18 @@ impl Glance {
                 rest = after;
             }
         }
-        Some(Self { sender: header.src, updates })
+        Some(Self { sender: header.src, updates, header: header_bytes, rest })
+    }
+
+    /// The packet with the updates as they are now. Only of use for one that had some.
+    pub(super) fn rebuilt(&self) -> Option<Vec<u8>> {
+        let mut packet = self.header.to_vec();
+        packet.extend(u16::try_from(self.updates.len()).ok()?.to_be_bytes());
+        for update in &self.updates {
+            packet = postcard::to_extend(update, packet).ok()?;
+        }
+        packet.extend(self.rest);
+        Some(packet)
     }
 
     pub(super) fn suspects(&self) -> bool {

@@ -9,11 +9,11 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::Member;
 
-type Core = Membership<StdRng>;
+pub(super) type Core = Membership<StdRng>;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn node(index: u8) -> NodeId {
+pub(super) fn node(index: u8) -> NodeId {
     NodeId::from_bytes([index; 16])
 }
 
@@ -21,7 +21,7 @@ fn address(index: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, index], 7_946))
 }
 
-fn record(index: u8, revision: u64) -> Record {
+pub(super) fn record(index: u8, revision: u64) -> Record {
     Record {
         node: node(index),
         revision,
@@ -47,16 +47,16 @@ fn core(index: u8, seeds: &[u8], now: Instant) -> Core {
 }
 
 /// Cores that hear each other at once; time is what the test says.
-struct Room {
-    cores: Vec<Core>,
+pub(super) struct Room {
+    pub(super) cores: Vec<Core>,
     silent: Vec<usize>,
-    now: Instant,
+    pub(super) now: Instant,
     faults: Vec<Fault>,
 }
 
 impl Room {
     /// Cores that have met.
-    fn of(count: u8) -> Self {
+    pub(super) fn of(count: u8) -> Self {
         let now = crate::shell::now();
         let cores = (0..count).map(|index| core(index, &[0], now)).collect();
         let mut room = Self { cores, silent: Vec::new(), now, faults: Vec::new() };
@@ -64,7 +64,7 @@ impl Room {
         room
     }
 
-    fn pass(&mut self, duration: Duration) {
+    pub(super) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
         loop {
             let loud = (0..self.cores.len()).filter(|core| !self.silent.contains(core));
@@ -80,7 +80,7 @@ impl Room {
         self.now = end;
     }
 
-    fn input(&mut self, core: usize, input: Input) {
+    pub(super) fn input(&mut self, core: usize, input: Input) {
         let mut inputs = VecDeque::from([(core, input)]);
         while let Some((core, input)) = inputs.pop_front() {
             let from = self.cores[core].view().me();
@@ -101,7 +101,11 @@ impl Room {
         }
     }
 
-    fn sees(&self, core: usize, other: u8) -> Option<&Arc<Member>> {
+    pub(super) fn presence(&self, core: usize) -> Presence {
+        self.cores[core].swim.me()
+    }
+
+    pub(super) fn sees(&self, core: usize, other: u8) -> Option<&Arc<Member>> {
         self.cores[core].view().get(node(other))
     }
 }
@@ -156,9 +160,13 @@ fn those_in_one_room_know_each_other_and_what_they_say() {
 #[test]
 fn the_sender_must_be_who_the_certificate_says() {
     let mut room = Room::of(3);
-    room.now += SECOND;
+    let end = room.now + SECOND;
+    let mut outputs = Vec::new();
+    while room.cores[1].deadline() < end {
+        room.now = room.cores[1].deadline();
+        outputs.extend(room.cores[1].handle(Input::Time, room.now));
+    }
     let now = room.now;
-    let outputs = room.cores[1].handle(Input::Time, now);
     let bytes = first_of(outputs, |output| match output {
         Output::Packet { bytes, .. } => Some(bytes),
         Output::Letter { .. }
@@ -214,7 +222,7 @@ fn a_record_that_somebody_made_up_about_us_is_outbid() {
     let forged = Record { generation: Generation::new(3), leaving: true, ..record(1, 40) };
     let rumour = Rumour::encode_record(&forged);
     let now = room.now;
-    room.cores[0].rumours.heard().records.offer(forged);
+    room.cores[0].rumours.heard().records.offer(forged, node(0));
     room.cores[0].swim.spread(&rumour, now).unwrap();
     room.pass(3 * SECOND);
     for core in 0..3 {
@@ -241,7 +249,9 @@ fn a_goodbye_counts_at_once_and_a_return_as_well() {
     room.silent = vec![2];
     room.input(0, Input::Departed(node(2)));
     assert!(room.sees(0, 2).is_none());
-    room.pass(SECOND / 2); // gossip tells the others
+    room.pass(SECOND / 2); // gossip tells the others, who have just heard of it and did not see it close
+    assert_eq!(room.sees(1, 2).unwrap().state, crate::State::Suspect);
+    room.pass(3 * SECOND);
     assert!(room.sees(1, 2).is_none());
 
     room.silent.clear(); // it was no goodbye after all: it hears of it and goes on in a later life
@@ -320,7 +330,7 @@ fn records_of_the_absent_are_forgotten_oldest_first() {
         Record { node: NodeId::from_bytes(bytes), ..record(0, 1) }
     };
     for index in 0..1_100 {
-        records.offer(stranger(index));
+        records.offer(stranger(index), node(1));
     }
     assert!(records.get(&stranger(0).node).is_none());
     assert!(records.get(&stranger(1_099).node).is_some());
