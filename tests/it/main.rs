@@ -1,5 +1,6 @@
 //! The one integration binary: each module is a chapter about the running mesh, each test a sentence.
 
+mod agreement;
 mod artifacts;
 mod command_line;
 mod cores;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod halves;
 pub mod mesh;
 pub mod oci;
 pub mod process;

@@ -31,10 +31,21 @@ pub struct TestMesh {
     further: BTreeMap<String, FurtherCore>,
     /// Lines at the top of every core's configuration, each with its line break.
     settings: String,
+    place: Place,
     addresses: Addresses,
     client: Client,
     directory: TempDir,
 }
+
+/// Where processes run: the address that they listen on, and the command that leads there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub ip: String,
+    pub enter: Vec<String>,
+}
+
+/// What cores off the loopback interface, which cannot be open, know the administrator by.
+const ADMIN_TOKEN: &str = "the-administrator-of-the-test";
 
 #[derive(Clone, Debug)]
 struct Addresses {
@@ -66,9 +77,20 @@ impl FurtherCore {
     }
 }
 
+impl Place {
+    fn loopback() -> Self {
+        Self { ip: "127.0.0.1".to_owned(), enter: Vec::new() }
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.ip == "127.0.0.1"
+    }
+}
+
 impl Addresses {
-    fn any() -> Self {
-        let any = "127.0.0.1:0".to_owned();
+    /// Ports that the kernel chooses.
+    fn any(place: &Place) -> Self {
+        let any = format!("{}:0", place.ip);
         Self { http: any.clone(), mesh: any.clone(), cluster: any }
     }
 
@@ -88,18 +110,39 @@ impl TestMesh {
 
     /// As [`start`](Self::start), with further lines of configuration for every core.
     pub async fn start_with(programs: Programs, settings: &str) -> Self {
+        Self::start_at(programs, settings, Place::loopback()).await
+    }
+
+    /// As [`start_with`](Self::start_with), with the first core and whatever else is started at this place.
+    pub async fn start_at(programs: Programs, settings: &str, place: Place) -> Self {
+        let mut headers = reqwest::header::HeaderMap::new();
+        if !place.is_loopback() {
+            headers.insert("authorization", format!("Bearer {ADMIN_TOKEN}").parse().unwrap());
+        }
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).default_headers(headers);
         let mut mesh = Self {
             programs,
             core: None,
             plugins: BTreeMap::new(),
             further: BTreeMap::new(),
             settings: settings.to_owned(),
-            addresses: Addresses::any(),
-            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            addresses: Addresses::any(&place),
+            place,
+            client: client.build().unwrap(),
             directory: tempfile::tempdir().unwrap(),
         };
         mesh.start_core();
         mesh
+    }
+
+    /// What is started from now on runs at this place.
+    pub fn go_to(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Cores that are started from now on have these lines at the top of their configuration.
+    pub fn set_settings(&mut self, settings: &str) {
+        settings.clone_into(&mut self.settings);
     }
 
     /// Starts an instance of the bundled plugin `name` and waits until the core routes to it.
@@ -127,7 +170,7 @@ impl TestMesh {
         if known.is_none() {
             command.env("GOSSAMER_JOIN", self.core_token().await);
         }
-        let addresses = known.unwrap_or_else(Addresses::any);
+        let addresses = known.unwrap_or_else(|| Addresses::any(&self.place));
         std::fs::write(&config, self.core_config(name, &addresses)).unwrap();
         command.args(["core", "--output", "json", "--config"]).arg(&config);
         let log = self.path(format!("{name}.log"));
@@ -148,9 +191,14 @@ impl TestMesh {
     fn core_config(&self, name: &str, addresses: &Addresses) -> String {
         let Addresses { http, mesh, cluster } = addresses;
         let (data, settings) = (self.path(name), &self.settings);
+        let mode = if self.place.is_loopback() { "open" } else { "private" };
+        if !self.place.is_loopback() {
+            std::fs::create_dir_all(&data).unwrap();
+            std::fs::write(data.join("admin.token"), ADMIN_TOKEN).unwrap();
+        }
         format!(
             "{settings}mesh = \"test\"\ndata = {data:?}\nlisten = {http:?}\nmesh_listen = {mesh:?}\n\n\
-             [cluster]\nlisten = {cluster:?}\n\n[access]\nmode = \"open\"\n"
+             [cluster]\nlisten = {cluster:?}\n\n[access]\nmode = {mode:?}\n"
         )
     }
 
@@ -184,7 +232,8 @@ impl TestMesh {
     /// Starts `command` as the plugin process `instance`, without waiting for anything.
     pub fn spawn_plugin(&mut self, mut command: Command, instance: &str, token: &str) {
         command.env("GOSSAMER_DATA", self.path(instance));
-        command.env("GOSSAMER_LISTEN", "127.0.0.1:0").env("GOSSAMER_BIND", "127.0.0.1:0");
+        let any = format!("{}:0", self.place.ip);
+        command.env("GOSSAMER_LISTEN", &any).env("GOSSAMER_BIND", &any);
         command.env("GOSSAMER_LOG", "info");
         if !token.is_empty() {
             command.env("GOSSAMER_JOIN", token);
@@ -325,7 +374,14 @@ impl TestMesh {
 
     /// A command of the binary under test that talks to this mesh.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(self.programs.gossamer);
+        let mut command = match self.place.enter.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(self.programs.gossamer);
+                command
+            }
+            None => Command::new(self.programs.gossamer),
+        };
         command.env("GOSSAMER_ADDRESS", self.base());
         command
     }

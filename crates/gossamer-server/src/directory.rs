@@ -78,6 +78,8 @@ pub struct Follower {
     trusted: BTreeSet<Digest>,
     cache: Cache,
     cached: Vec<Kept>,
+    /// The digest that the other cores were told.
+    told: Option<Digest>,
     agreement: Agreement,
     dissent: watch::Sender<Dissent>,
     view: watch::Receiver<Arc<View>>,
@@ -102,6 +104,7 @@ impl Config {
             trusted,
             cache,
             cached: Vec::new(),
+            told: None,
             agreement: Agreement::default(),
             dissent,
             view: self.presence.cluster().watch(),
@@ -248,10 +251,10 @@ impl Follower {
         let snapshot = Arc::new(Snapshot::new(self.roster.plugins(), &self.config.mounts, &self.config.pins));
         self.config.proxy.retain(&snapshot.nodes());
         metrics::gauge!("gossamer_directory_plugins").set(snapshot.plugins().len() as f64);
-        let before = self.snapshots.send_replace(Arc::clone(&snapshot));
-        if before.digest() != snapshot.digest() {
-            info!(digest = %snapshot.digest(), plugins = snapshot.plugins().len(), "Routes have changed");
-            let digest = snapshot.digest();
+        self.snapshots.send_replace(Arc::clone(&snapshot));
+        let digest = snapshot.digest();
+        if self.told.replace(digest) != Some(digest) {
+            info!(%digest, plugins = snapshot.plugins().len(), "Routes have changed");
             self.config.presence.change(|record| record.route_table = Some(digest));
         }
         self.keep(self.roster.last_good().collect()).await;
