@@ -13,6 +13,9 @@ pub const ROUTES: &str = "routes";
 /// holds the root.
 pub const DELEGATE: &str = "delegate";
 
+/// Nothing to the testimony of `gossamer-cluster`, answered by every node to cores.
+pub const DIAGNOSE: &str = "diagnose";
+
 /// [`crate::JoinRequest`] to [`crate::JoinResponse`], over [`crate::alpn::JOIN`].
 pub const JOIN: &str = "join";
 
