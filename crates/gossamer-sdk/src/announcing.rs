@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gossamer_cluster::{Calls, Refusal, RefusalKind};
+use gossamer_cluster::{Calls, Refusal, RefusalKind, Witness};
 use gossamer_identity::Peer;
 use gossamer_wire::{Announcement, Generation, NodeId, PullRequest, PullResponse, Record, Role, method};
 
@@ -72,17 +72,24 @@ pub(crate) fn leaving_record(announcement: &Announcement, role: Role) -> Record 
     Record { leaving: true, ..record(announcement, role) }
 }
 
-/// Answers the calls of other members: whoever has seen the digest in gossip may pull what it names.
+/// Answers the calls of other members: whoever has seen the digest in gossip may pull what it names; cores may ask
+/// what this node sees.
 #[derive(Clone)]
 pub(crate) struct Pulls {
     announcement: Arc<Announcement>,
+    witness: Witness,
 }
 
 // === impl Pulls ===
 
 impl Pulls {
     pub(crate) fn new(announcement: Arc<Announcement>) -> Self {
-        Self { announcement }
+        Self { announcement, witness: Witness::default() }
+    }
+
+    /// What this node sees, once it has a place in the cluster.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
     }
 
     fn pull(&self, request: &[u8]) -> Result<Bytes, Refusal> {
@@ -95,9 +102,10 @@ impl Pulls {
 }
 
 impl Calls for Pulls {
-    async fn call(&self, _peer: Peer, method: &str, request: Bytes) -> Result<Bytes, Refusal> {
+    async fn call(&self, peer: Peer, method: &str, request: Bytes) -> Result<Bytes, Refusal> {
         match method {
             method::PULL => self.pull(&request),
+            method::DIAGNOSE => self.witness.answer(&peer).await,
             _ => Err(Refusal::new(RefusalKind::UnknownMethod, method)),
         }
     }

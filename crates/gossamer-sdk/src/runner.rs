@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use gossamer_cluster::Cluster;
+use gossamer_cluster::{Cluster, Examiner};
 use gossamer_identity::Identity;
 use gossamer_wire::{Announcement, Role};
 use tokio::signal::unix::{SignalKind, signal};
@@ -134,7 +134,7 @@ async fn start<P: Plugin>(options: Options) -> Result<Running, RunError> {
     let config = gossamer_cluster::Config {
         bind: addresses.bind,
         advertise: None,
-        seeds: cores,
+        seeds: cores.clone(),
         directory: home.cluster(),
         tuning: gossamer_cluster::Tuning::default(),
     };
@@ -143,7 +143,10 @@ async fn start<P: Plugin>(options: Options) -> Result<Running, RunError> {
         warn!(certified = %role, announced = %announcement.plugin, "No core will admit what the certificate is not for");
     }
     let record = announcing::silent_record(&announcement, role);
-    let cluster = config.join(identity.clone(), record, Pulls::new(Arc::clone(&announcement))).await?;
+    let pulls = Pulls::new(Arc::clone(&announcement));
+    let cluster = config.join(identity.clone(), record, pulls.clone()).await?;
+    let examiner = Examiner::new(identity.clone(), cluster.watch(), cores);
+    TaskTracker::new().spawn(pulls.witness().begin(examiner)); // ends with the cluster
     // From here on, a failure says goodbye before it is reported.
     match serve::<P>(home, &identity, listener, &cluster, announcement).await {
         Ok(running) => Ok(running),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use gossamer_cluster::{Calls, Refusal, RefusalKind};
+use gossamer_cluster::{Calls, Refusal, RefusalKind, Witness};
 use gossamer_identity::Peer;
 use gossamer_wire::{PullRequest, PullResponse, Role, method};
 
@@ -15,6 +15,7 @@ pub(crate) struct CoreCalls {
     pub(crate) issuer: Issuer,
     /// Set when the directory is there, which needs the cluster, which needs this.
     pub(crate) directory: Arc<OnceLock<Directory>>,
+    pub(crate) witness: Witness,
 }
 
 impl Calls for CoreCalls {
@@ -22,6 +23,7 @@ impl Calls for CoreCalls {
         match method {
             method::RENEW => self.issuer.renew(peer, request).await,
             method::ROUTES => Ok(self.directory(&peer)?.snapshot().routes().encode()),
+            method::DIAGNOSE => self.witness.answer(&peer).await,
             method::PULL => pull(self.directory(&peer)?, &request),
             _ => Err(Refusal::new(RefusalKind::UnknownMethod, format!("cores do not answer {method:?}"))),
         }

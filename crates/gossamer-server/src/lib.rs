@@ -6,6 +6,7 @@ mod chain;
 pub mod config;
 pub mod decisions;
 pub mod directory;
+mod doctor;
 mod evaluator;
 pub mod fanout;
 pub mod gateway;

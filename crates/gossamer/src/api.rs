@@ -89,7 +89,7 @@ async fn refusal(response: Response) -> Failure {
         Class::Refused => failure.advise(
             "Give the administrator's token in GOSSAMER_TOKEN or GOSSAMER_TOKEN_FILE (<data>/admin.token).",
         ),
-        Class::Failed | Class::NotFound | Class::Unavailable => failure,
+        Class::Failed | Class::NotFound | Class::Unavailable | Class::Ailing => failure,
     }
 }
 

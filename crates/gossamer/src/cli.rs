@@ -42,6 +42,8 @@ pub(crate) enum Command {
     /// Look at the mesh as a core sees it.
     #[command(subcommand)]
     Mesh(Mesh),
+    /// Name the likely causes of trouble between the nodes; exit code 6 if there are any.
+    Doctor,
     /// Say why a request goes where it goes: `explain ID`, or `explain METHOD URL`.
     Explain(Explain),
     /// Upload artifacts.

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod core;
+mod doctor;
 mod explain;
 mod mesh;
 mod plugin;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Core(options) => block_on(core::run(options, output)),
         Command::Token(command) => block_on(token::run(command, &Api::new(&address)?, output)),
         Command::Mesh(command) => block_on(mesh::run(command, &Api::new(&address)?, output)),
+        Command::Doctor => block_on(doctor::run(&Api::new(&address)?, output)),
         Command::Explain(options) => block_on(explain::run(options, &Api::new(&address)?, output)),
         Command::Push(command) => block_on(push::run(command, &Api::new(&address)?, output)),
     }

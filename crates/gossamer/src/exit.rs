@@ -16,6 +16,8 @@ pub(crate) enum Class {
     Refused,
     /// 5: the core cannot be reached or is not ready; trying again may help.
     Unavailable,
+    /// 6: the doctor has found something.
+    Ailing,
 }
 
 impl Class {
@@ -25,6 +27,7 @@ impl Class {
             Self::NotFound => 3,
             Self::Refused => 4,
             Self::Unavailable => 5,
+            Self::Ailing => 6,
         }
     }
 }

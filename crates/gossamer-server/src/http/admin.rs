@@ -1,5 +1,6 @@
 //! `/api/v1`: what this core knows, for operators and the command line.
 
+mod doctor;
 mod explain;
 mod members;
 mod plugins;
@@ -13,7 +14,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use gossamer_cluster::Cluster;
+use gossamer_cluster::{Cluster, Witness};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -28,6 +29,8 @@ pub struct Admin {
     pub cluster: Cluster,
     pub gateway: Arc<Gateway>,
     pub issuer: Issuer,
+    /// What this core has seen of the others.
+    pub witness: Witness,
 }
 
 /// Serves `/api/v1`. All but the version is for principals that may administer.
@@ -36,6 +39,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/members", get(members::list))
         .route("/api/v1/plugins", get(plugins::list))
         .route("/api/v1/routes", get(routes::list))
+        .route("/api/v1/doctor", get(doctor::examine))
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/decisions/{id}", get(decision))
         .route("/api/v1/tokens", post(tokens::create))

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use gossamer_cluster::Cluster;
+use gossamer_cluster::{Cluster, Examiner, Witness};
 use gossamer_identity::Identity;
 use gossamer_policy::Policies;
 use gossamer_registry::Registry;
@@ -47,6 +47,8 @@ struct Ground {
     access: Arc<Access>,
     /// Set once the cluster is joined.
     directory: Arc<OnceLock<Directory>>,
+    /// Sees once the cluster is joined.
+    witness: Witness,
 }
 
 impl Config {
@@ -74,6 +76,9 @@ impl Config {
             background.tasks().clone(),
             background.closing(),
         );
+        let seeds = self.cluster.seeds.clone();
+        let examiner = Examiner::new(ground.identity.clone(), cluster.watch(), seeds);
+        background.tasks().spawn(ground.witness.begin(examiner));
         let directory = self.follow(&ground, &presence, &proxy, &background).await?;
         self.deliver(&ground, &directory, &proxy, &background);
         let leaving = Arc::new(AtomicBool::new(false));
@@ -152,8 +157,8 @@ impl Config {
             route_table: None,
             leaving: false,
         };
-        let directory = Arc::default();
-        Ok(Ground { layout, issuer, identity, record, policies, registry, access, directory })
+        let (directory, witness) = (Arc::default(), Witness::default());
+        Ok(Ground { layout, issuer, identity, record, policies, registry, access, directory, witness })
     }
 
     async fn join(&self, ground: &Ground) -> Result<Cluster, StartError> {
@@ -165,7 +170,11 @@ impl Config {
             directory: ground.layout.cluster(),
             tuning: self.cluster.tuning.clone(),
         };
-        let calls = CoreCalls { issuer: ground.issuer.clone(), directory: Arc::clone(&ground.directory) };
+        let calls = CoreCalls {
+            issuer: ground.issuer.clone(),
+            directory: Arc::clone(&ground.directory),
+            witness: ground.witness.clone(),
+        };
         let cluster = config.join(ground.identity.clone(), ground.record.clone(), calls).await?;
         port::keep(&kept, cluster.local_addr().port());
         Ok(cluster)
@@ -230,7 +239,12 @@ impl Config {
             decisions: Arc::new(Decisions::new(self.gateway.decisions_max)),
             blobs: self.gateway.blobs,
         });
-        let admin = Admin { cluster: cluster.clone(), gateway: Arc::clone(&gateway), issuer: issuer.clone() };
+        let admin = Admin {
+            cluster: cluster.clone(),
+            gateway: Arc::clone(&gateway),
+            issuer: issuer.clone(),
+            witness: ground.witness.clone(),
+        };
         let health = Health {
             identity: ground.identity.clone(),
             registry: registry.clone(),
