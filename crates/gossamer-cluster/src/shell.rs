@@ -82,6 +82,8 @@ enum Event {
 /// The ends of the task that the handle and the disk hold.
 pub(crate) struct Ends {
     pub(crate) records: watch::Receiver<Record>,
+    /// Members that were seen at work.
+    pub(crate) seen: mpsc::Receiver<NodeId>,
     pub(crate) views: watch::Sender<Arc<View>>,
     pub(crate) remembered: watch::Sender<Arc<Addresses>>,
     /// Said by the handle: say goodbye and stop.
@@ -107,6 +109,8 @@ pub(crate) struct Shell {
 enum Wake {
     Event(Event),
     Record,
+    /// A member was seen at work.
+    Seen(NodeId),
     Time,
     /// Leave, with or without a goodbye.
     End {
@@ -163,6 +167,7 @@ impl Shell {
                     let record = self.ends.records.borrow_and_update().clone();
                     self.step(Input::Publish(record));
                 }
+                Wake::Seen(node) => self.step(Input::Seen(node)),
                 Wake::Time => {}
                 Wake::End { farewell } => break farewell,
             }
@@ -173,6 +178,7 @@ impl Shell {
             }
             if self.core.deadline() <= now() {
                 self.step(Input::Time);
+                meter::health(self.core.health());
             }
         };
         self.end(farewell).await;
@@ -188,6 +194,7 @@ impl Shell {
                 Err(_) => Wake::End { farewell: false }, // nobody holds the handle
             },
             Some(event) = self.events.recv() => Wake::Event(event),
+            Some(node) = self.ends.seen.recv() => Wake::Seen(node),
             () = sleep_until(deadline.into()) => Wake::Time,
         }
     }
