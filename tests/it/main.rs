@@ -2,6 +2,7 @@
 
 mod agreement;
 mod artifacts;
+mod attacks;
 mod command_line;
 mod cores;
 mod events;
@@ -10,6 +11,7 @@ mod identity;
 mod membership;
 mod policies;
 mod registry;
+mod rotation;
 mod tidy;
 
 use gossamer_tests::mesh::{Programs, TestMesh};

@@ -11,9 +11,9 @@ pub mod membership;
 mod meter;
 mod rendezvous;
 mod shell;
-mod sightings;
 mod strangers;
 mod view;
+mod welcome;
 
 pub use calls::{CALL_BYTES_MAX, Calls, JOIN_BYTES_MAX};
 pub use cluster::Cluster;
@@ -25,3 +25,4 @@ pub use rendezvous::rank;
 pub use shell::calling::join_call;
 pub use strangers::{Patience, Round, Strangers, StrangersError};
 pub use view::{Member, State, View};
+pub use welcome::{Unwelcome, until_stale, until_unwelcome};

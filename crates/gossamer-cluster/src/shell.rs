@@ -8,6 +8,7 @@ pub(crate) mod quic;
 mod transport;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -82,8 +83,6 @@ enum Event {
 /// The ends of the task that the handle and the disk hold.
 pub(crate) struct Ends {
     pub(crate) records: watch::Receiver<Record>,
-    /// Members that were seen at work.
-    pub(crate) seen: mpsc::Receiver<NodeId>,
     pub(crate) views: watch::Sender<Arc<View>>,
     pub(crate) remembered: watch::Sender<Arc<Addresses>>,
     /// Said by the handle: say goodbye and stop.
@@ -98,6 +97,8 @@ pub(crate) struct Shell {
     transport: Transport,
     endpoint: Endpoint,
     events: mpsc::Receiver<Event>,
+    /// Whom nobody may see here, whatever others gossip of them.
+    evicted: watch::Receiver<Arc<BTreeSet<NodeId>>>,
     ends: Ends,
     role: Role,
     node: NodeId,
@@ -109,8 +110,8 @@ pub(crate) struct Shell {
 enum Wake {
     Event(Event),
     Record,
-    /// A member was seen at work.
-    Seen(NodeId),
+    /// Somebody was put out of the mesh.
+    Evicted,
     Time,
     /// Leave, with or without a goodbye.
     End {
@@ -134,7 +135,7 @@ impl Shell {
         let (tasks, stop, pool) = (TaskTracker::new(), CancellationToken::new(), Pool::default());
         let accepting = Accepting {
             endpoint: endpoint.clone(),
-            answering: Arc::new(Answering::new(calls, tasks.clone())),
+            answering: Arc::new(Answering::new(calls, identity.clone(), tasks.clone())),
             pool: pool.clone(),
             events: events.clone(),
             made: to_answer,
@@ -147,6 +148,7 @@ impl Shell {
         let shell = Self {
             core,
             transport,
+            evicted: identity.evicted(),
             endpoint,
             events: received,
             ends,
@@ -167,7 +169,7 @@ impl Shell {
                     let record = self.ends.records.borrow_and_update().clone();
                     self.step(Input::Publish(record));
                 }
-                Wake::Seen(node) => self.step(Input::Seen(node)),
+                Wake::Evicted => self.put_out(),
                 Wake::Time => {}
                 Wake::End { farewell } => break farewell,
             }
@@ -178,7 +180,6 @@ impl Shell {
             }
             if self.core.deadline() <= now() {
                 self.step(Input::Time);
-                meter::health(self.core.health());
             }
         };
         self.end(farewell).await;
@@ -193,8 +194,8 @@ impl Shell {
                 Ok(()) => Wake::Record,
                 Err(_) => Wake::End { farewell: false }, // nobody holds the handle
             },
+            Ok(()) = self.evicted.changed() => Wake::Evicted,
             Some(event) = self.events.recv() => Wake::Event(event),
-            Some(node) = self.ends.seen.recv() => Wake::Seen(node),
             () = sleep_until(deadline.into()) => Wake::Time,
         }
     }
@@ -265,7 +266,17 @@ impl Shell {
         self.transport.send(to, parcel, keep_alive);
     }
 
+    /// Tells others that the evicted are gone, and shows nobody a view with them from now on.
+    fn put_out(&mut self) {
+        let evicted = Arc::clone(&self.evicted.borrow_and_update());
+        for node in evicted.iter() {
+            self.step(Input::Departed(*node));
+        }
+        self.show(Arc::clone(self.core.view()));
+    }
+
     fn show(&mut self, view: Arc<View>) {
+        let view = view.without(&self.evicted.borrow());
         log_changes(&self.ends.views.borrow(), &view);
         meter::members(view.members().count());
         self.ends.views.send_replace(view);

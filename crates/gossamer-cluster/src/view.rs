@@ -1,6 +1,6 @@
 //! Who is in the cluster, at one moment: an immutable snapshot.
 
-use std::{cmp::Reverse, net::SocketAddr, sync::Arc, time::Instant};
+use std::{cmp::Reverse, collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
 use gossamer_wire::{NodeId, Record, Role};
 
@@ -56,6 +56,16 @@ impl View {
     /// All live members, ourselves included.
     pub fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         self.members.iter()
+    }
+
+    /// The same view without these nodes.
+    pub(crate) fn without(self: Arc<Self>, nodes: &BTreeSet<NodeId>) -> Arc<Self> {
+        if !self.members.iter().any(|member| nodes.contains(&member.node)) {
+            return self;
+        }
+        let mut view = Self::clone(&self);
+        view.members.retain(|member| !nodes.contains(&member.node));
+        Arc::new(view)
     }
 
     /// All live members but ourselves.

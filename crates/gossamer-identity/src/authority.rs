@@ -3,11 +3,13 @@
 mod certificates;
 mod own;
 mod reattest;
+mod rotate;
 mod store;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gossamer_oci::{Algorithm, Digest, Hasher};
 use gossamer_wire::{MeshName, NodeId};
 use rcgen::{Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
@@ -16,12 +18,13 @@ use time::OffsetDateTime;
 use crate::certificate::{Certificate, InvalidCertificate};
 use crate::credentials::CredentialsError;
 use crate::identity::InvalidCredentials;
-use crate::key::{KeyError, NodeKey};
+use crate::key::{self, KeyError, NodeKey};
 use crate::signing_request::InvalidSigningRequest;
 use crate::{Credentials, Grant, Identity, Pin, SigningRequest, SpiffeId, Validity};
 
 pub use own::OwnIdentityError;
 pub use reattest::ReattestRefused;
+pub use rotate::RotateError;
 pub use store::AuthorityKey;
 
 /// Issues the certificates of one mesh. Holds the CA key; prints nothing of it.
@@ -106,6 +109,18 @@ impl Authority {
     /// X.509, DER: every root that the mesh trusts at present.
     pub fn roots(&self) -> &[CertificateDer<'static>] {
         &self.roots
+    }
+
+    /// SHA-256 over the roots, in their order: whether two cores trust the same.
+    pub fn roots_digest(&self) -> Digest {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        self.roots.iter().for_each(|root| hasher.update(root));
+        hasher.finish()
+    }
+
+    /// A PKCS #10 request, DER, for the next certificate of the CA key; see [`delegate`](Self::delegate).
+    pub fn signing_request(&self) -> Result<Vec<u8>, KeyError> {
+        key::signing_request(self.issuer.key())
     }
 
     /// Of the root that leads to what this authority issues.

@@ -1,5 +1,6 @@
 //! What a node is at present, as one handle whose TLS configurations follow renewals.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use arc_swap::ArcSwap;
 use gossamer_wire::{NodeId, ReattestRequest, Role};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
+use tokio::sync::watch;
 
 use crate::certificate::{Certificate, InvalidCertificate};
 use crate::credentials::CredentialsError;
@@ -25,7 +27,14 @@ pub struct Identity {
 struct Shared {
     key: NodeKey,
     bases: tls::Bases,
-    current: Arc<ArcSwap<Current>>,
+    standing: Arc<Standing>,
+}
+
+/// What every handshake looks at: who this node is at the moment, and whom it does not talk to.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) current: ArcSwap<Current>,
+    pub(crate) evicted: watch::Sender<Arc<BTreeSet<NodeId>>>,
 }
 
 /// One set of certificates, with everything that a handshake needs of them.
@@ -71,8 +80,9 @@ impl Identity {
     /// node whose certificate has ended can still ask for a new one.
     pub fn new(key: NodeKey, credentials: Credentials) -> Result<Self, InvalidCredentials> {
         let bases = tls::Bases::new().map_err(InvalidCredentials::Roots)?;
-        let current = Arc::new(ArcSwap::from_pointee(Current::new(&key, credentials)?));
-        Ok(Self { shared: Arc::new(Shared { key, bases, current }) })
+        let current = ArcSwap::from_pointee(Current::new(&key, credentials)?);
+        let standing = Arc::new(Standing { current, evicted: watch::Sender::default() });
+        Ok(Self { shared: Arc::new(Shared { key, bases, standing }) })
     }
 
     /// What [`store`](Self::store) left in this directory, `None` if the node never joined.
@@ -99,8 +109,25 @@ impl Identity {
         if next.own.id != expected {
             return Err(InvalidCredentials::OtherNode { expected, actual: next.own.id });
         }
-        self.shared.current.store(Arc::new(next));
+        self.shared.standing.current.store(Arc::new(next));
         Ok(())
+    }
+
+    /// Refuses every handshake with these nodes from now on, and no others. Who holds connections to them hears of
+    /// it by [`evicted`](Self::evicted).
+    pub fn evict(&self, nodes: BTreeSet<NodeId>) {
+        self.shared.standing.evicted.send_if_modified(|evicted| {
+            let changed = **evicted != nodes;
+            if changed {
+                *evicted = Arc::new(nodes);
+            }
+            changed
+        });
+    }
+
+    /// The nodes that may not speak any more, although their certificates may not have ended.
+    pub fn evicted(&self) -> watch::Receiver<Arc<BTreeSet<NodeId>>> {
+        self.shared.standing.evicted.subscribe()
     }
 
     pub fn id(&self) -> SpiffeId {
@@ -149,17 +176,17 @@ impl Identity {
 
     /// For accepting connections under any of `alpns`, most wanted first. TLS 1.3 only.
     pub fn server_config(&self, alpns: &[&[u8]], clients: ClientAuth) -> Arc<rustls::ServerConfig> {
-        tls::server_config(&self.shared.bases, &self.shared.current, alpns, clients)
+        tls::server_config(&self.shared.bases, &self.shared.standing, alpns, clients)
     }
 
     /// For dialling any node of this mesh. Who answered is to be checked after the handshake, by
     /// [`Peer::from_chain`]; names and addresses are not in the certificates. TLS 1.3 only.
     pub fn client_config(&self, alpns: &[&[u8]]) -> Arc<rustls::ClientConfig> {
-        tls::client_config(&self.shared.bases, &self.shared.current, alpns)
+        tls::client_config(&self.shared.bases, &self.shared.standing, alpns)
     }
 
     fn current(&self) -> arc_swap::Guard<Arc<Current>> {
-        self.shared.current.load()
+        self.shared.standing.current.load()
     }
 }
 

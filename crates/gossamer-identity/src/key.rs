@@ -133,14 +133,19 @@ pub(crate) fn load_pair(directory: &Path, file: &str) -> Result<Option<KeyPair>,
 /// Makes a pair and stores it, mode 0600, in a directory that is made if it is missing.
 pub(crate) fn create_pair(directory: &Path, file: &str) -> Result<KeyPair, KeyError> {
     let pair = generate_pair()?;
-    let path = directory.join(file);
-    files::create_directory(directory)
-        .and_then(|()| files::replace(&path, pair.serialize_pem().as_bytes(), Readers::Owner))
-        .map_err(|source| KeyError::File { path, source })?;
+    store_pair(directory, file, &pair)?;
     Ok(pair)
 }
 
-fn generate_pair() -> Result<KeyPair, KeyError> {
+/// Stores a pair, mode 0600, in place of the one that was there.
+pub(crate) fn store_pair(directory: &Path, file: &str, pair: &KeyPair) -> Result<(), KeyError> {
+    let path = directory.join(file);
+    files::create_directory(directory)
+        .and_then(|()| files::replace(&path, pair.serialize_pem().as_bytes(), Readers::Owner))
+        .map_err(|source| KeyError::File { path, source })
+}
+
+pub(crate) fn generate_pair() -> Result<KeyPair, KeyError> {
     KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(KeyError::Generate)
 }
 

@@ -5,7 +5,6 @@ mod verify;
 
 use std::sync::{Arc, LazyLock};
 
-use arc_swap::ArcSwap;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -14,7 +13,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, Ve
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ConfigBuilder, ServerConfig, SignatureScheme, WantsVerifier, version};
 
-use crate::identity::Current;
+use crate::identity::Standing;
 
 pub use pinned::pinned_client_config;
 use verify::MeshVerifier;
@@ -50,7 +49,7 @@ pub(crate) struct Bases {
 
 /// The certificate that a node has at the moment of the handshake.
 #[derive(Debug)]
-struct Resolver(Arc<ArcSwap<Current>>);
+struct Resolver(Arc<Standing>);
 
 /// What rustls and quinn want to call whom they dial. Never sent, and never looked for in a certificate.
 pub fn server_name() -> ServerName<'static> {
@@ -63,16 +62,16 @@ pub(crate) fn provider() -> &'static Arc<CryptoProvider> {
 
 pub(crate) fn server_config(
     bases: &Bases,
-    current: &Arc<ArcSwap<Current>>,
+    standing: &Arc<Standing>,
     alpns: &[&[u8]],
     clients: ClientAuth,
 ) -> Arc<ServerConfig> {
-    let verifier = MeshVerifier::new(current.clone(), clients);
+    let verifier = MeshVerifier::new(standing.clone(), clients);
     let mut config = bases
         .server
         .clone()
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_cert_resolver(Arc::new(Resolver(current.clone())));
+        .with_cert_resolver(Arc::new(Resolver(standing.clone())));
     config.alpn_protocols = alpns.iter().map(|alpn| alpn.to_vec()).collect();
     // A resumed session would skip the certificates, and with them expiry and renewal.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -82,12 +81,12 @@ pub(crate) fn server_config(
 
 pub(crate) fn client_config(
     bases: &Bases,
-    current: &Arc<ArcSwap<Current>>,
+    standing: &Arc<Standing>,
     alpns: &[&[u8]],
 ) -> Arc<ClientConfig> {
-    let verifier = MeshVerifier::new(current.clone(), ClientAuth::Required);
+    let verifier = MeshVerifier::new(standing.clone(), ClientAuth::Required);
     let config =
-        verified_by(bases, Arc::new(verifier)).with_client_cert_resolver(Arc::new(Resolver(current.clone())));
+        verified_by(bases, Arc::new(verifier)).with_client_cert_resolver(Arc::new(Resolver(standing.clone())));
     Arc::new(finish(config, alpns))
 }
 
@@ -123,13 +122,13 @@ impl Bases {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load().certified.clone())
+        Some(self.0.current.load().certified.clone())
     }
 }
 
 impl ResolvesClientCert for Resolver {
     fn resolve(&self, _roots: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load().certified.clone())
+        Some(self.0.current.load().certified.clone())
     }
 
     fn has_certs(&self) -> bool {

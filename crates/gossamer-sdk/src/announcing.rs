@@ -9,6 +9,7 @@ use gossamer_identity::Peer;
 use gossamer_wire::{Announcement, Generation, NodeId, PullRequest, PullResponse, Record, Role, method};
 
 use crate::Plugin;
+use crate::trusting::Trusting;
 
 /// Why the plugin cannot be announced; all of it is the plugin author's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -78,13 +79,14 @@ pub(crate) fn leaving_record(announcement: &Announcement, role: Role) -> Record 
 pub(crate) struct Pulls {
     announcement: Arc<Announcement>,
     witness: Witness,
+    trusting: Trusting,
 }
 
 // === impl Pulls ===
 
 impl Pulls {
-    pub(crate) fn new(announcement: Arc<Announcement>) -> Self {
-        Self { announcement, witness: Witness::default() }
+    pub(crate) fn new(announcement: Arc<Announcement>, trusting: Trusting) -> Self {
+        Self { announcement, witness: Witness::default(), trusting }
     }
 
     /// What this node sees, once it has a place in the cluster.
@@ -105,6 +107,7 @@ impl Calls for Pulls {
     async fn call(&self, peer: Peer, method: &str, request: Bytes) -> Result<Bytes, Refusal> {
         match method {
             method::PULL => self.pull(&request),
+            method::TRUST => self.trusting.hear(&peer, &request),
             method::DIAGNOSE => self.witness.answer(&peer).await,
             _ => Err(Refusal::new(RefusalKind::UnknownMethod, method)),
         }

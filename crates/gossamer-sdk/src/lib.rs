@@ -16,6 +16,7 @@ mod plugin;
 pub mod renewing;
 mod runner;
 mod service;
+mod trusting;
 pub mod testing;
 
 pub use announcing::InvalidDeclaration;

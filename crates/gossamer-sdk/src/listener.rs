@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use gossamer_cluster::{until_stale, until_unwelcome};
 use gossamer_identity::{ClientAuth, Identity, Peer};
 use gossamer_wire::Role;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -100,12 +101,16 @@ impl Listener {
                     continue;
                 }
             };
-            let (acceptor, router, shutdown) = (acceptor.clone(), router.clone(), shutdown.clone());
+            let (acceptor, router, shutdown) = (acceptor.clone(), router.clone(), shutdown.child_token());
+            let identity = identity.clone();
             let span = info_span!("connection", peer = stream.peer_addr().ok().map(tracing::field::display));
             let connection = async move {
                 let _permit = permit;
                 match welcome(&acceptor, stream).await {
-                    Ok(stream) => serve_connection(stream, router, shutdown).await,
+                    Ok((stream, peer)) => {
+                        let serving = serve_connection(stream, router, shutdown.clone());
+                        while_welcome(&identity, &peer, shutdown, serving).await;
+                    }
                     Err(error) => debug!(error = &error as &dyn std::error::Error, "Closed a connection"),
                 }
             };
@@ -122,14 +127,36 @@ impl Listener {
 }
 
 /// Lets a core in, and nobody else.
-async fn welcome(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<TlsStream<TcpStream>, Unwelcome> {
+async fn welcome(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+) -> Result<(TlsStream<TcpStream>, Peer), Unwelcome> {
     let shaken = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await;
     let stream = shaken.map_err(|_| Unwelcome::Slow)?.map_err(Unwelcome::Handshake)?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let peer = Peer::from_chain(chain).map_err(|_| Unwelcome::Unnamed)?;
     match peer.id.role {
-        Role::Core => Ok(stream),
-        role @ (Role::Plugin(_) | Role::Agent) => Err(Unwelcome::NotACore(role)),
+        Role::Core => Ok((stream, peer)),
+        ref role @ (Role::Plugin(_) | Role::Agent) => Err(Unwelcome::NotACore(role.clone())),
+    }
+}
+
+/// Serves until the core goes or may not stay. Long before a certificate ends, the core is told to come again.
+async fn while_welcome(
+    identity: &Identity,
+    peer: &Peer,
+    shutdown: CancellationToken,
+    serving: impl Future<Output = ()>,
+) {
+    let stale = async {
+        until_stale(identity, peer).await;
+        shutdown.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = serving => {}
+        reason = until_unwelcome(identity, peer) => debug!(?reason, "Closed a connection"),
+        () = stale => {}
     }
 }
 

@@ -24,6 +24,7 @@ use crate::joining::{self, notes::Notes};
 use crate::listener::Listener;
 use crate::log::{self, Chain};
 use crate::plugin::PluginError;
+use crate::trusting::Trusting;
 use crate::{
     Context, Database, DatabaseError, Inbox, Instances, Options, Plugin, RegistryClient, renewing, service,
 };
@@ -143,7 +144,7 @@ async fn start<P: Plugin>(options: Options) -> Result<Running, RunError> {
         warn!(certified = %role, announced = %announcement.plugin, "No core will admit what the certificate is not for");
     }
     let record = announcing::silent_record(&announcement, role);
-    let pulls = Pulls::new(Arc::clone(&announcement));
+    let pulls = Pulls::new(Arc::clone(&announcement), Trusting::new(identity.clone()));
     let cluster = config.join(identity.clone(), record, pulls.clone()).await?;
     let examiner = Examiner::new(identity.clone(), cluster.watch(), cores);
     TaskTracker::new().spawn(pulls.witness().begin(examiner)); // ends with the cluster

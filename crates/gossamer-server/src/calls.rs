@@ -22,6 +22,8 @@ impl Calls for CoreCalls {
     async fn call(&self, peer: Peer, method: &str, request: Bytes) -> Result<Bytes, Refusal> {
         match method {
             method::RENEW => self.issuer.renew(peer, request).await,
+            method::DELEGATE => self.issuer.delegate(peer, request).await,
+            method::TRUST => self.issuer.compare(peer, request).await,
             method::ROUTES => Ok(self.directory(&peer)?.snapshot().routes().encode()),
             method::DIAGNOSE => self.witness.answer(&peer).await,
             method::PULL => pull(self.directory(&peer)?, &request),

@@ -1,12 +1,15 @@
 //! What a core answers to nodes that want a certificate: join, confirm, renew, and come back.
 
+pub mod delegation;
 pub mod entering;
 mod error;
+pub mod evicting;
 pub mod own;
+pub mod sharing;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,7 +17,7 @@ use bytes::Bytes;
 use gossamer_cluster::{Refusal, RefusalKind};
 use gossamer_identity::renewal::GRACE;
 use gossamer_identity::{
-    Authority, Credentials, Grant, Identity, JoinToken, LedgerFile, OwnIdentityError, Peer, SigningRequest,
+    Authority, Credentials, EvictionsFile, Grant, Identity, JoinToken, LedgerFile, OwnIdentityError, Peer, SigningRequest,
     Validity,
 };
 use gossamer_wire::{
@@ -22,6 +25,7 @@ use gossamer_wire::{
     Role, method,
 };
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
@@ -30,6 +34,9 @@ use error::{Unissued, stopped};
 
 /// Beside the CA key, in the core's identity directory.
 const LEDGER_FILE: &str = "tokens.json";
+
+/// Who was put out of the mesh, likewise.
+const EVICTIONS_FILE: &str = "evictions.json";
 
 /// A token is for a node that is being set up now; a longer life is a standing invitation.
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -48,6 +55,11 @@ pub struct Issuer {
 struct Desk {
     authority: ArcSwap<Authority>,
     ledger: Mutex<LedgerFile>,
+    evictions: Mutex<EvictionsFile>,
+    /// This core's own: refuses whoever is evicted.
+    identity: OnceLock<Identity>,
+    /// Counts changes of roots and evictions, for whoever tells others.
+    news: watch::Sender<u64>,
     directory: PathBuf,
     /// How long a node certificate holds.
     lifetime: Duration,
@@ -63,14 +75,20 @@ impl Issuer {
     pub fn open(directory: &Path, mesh: &MeshName, lifetime: Duration) -> Result<Self, OpenError> {
         let authority = ArcSwap::from_pointee(Authority::open_or_create(directory, mesh)?);
         let ledger = Mutex::new(LedgerFile::open(&directory.join(LEDGER_FILE))?);
+        let evictions = Mutex::new(EvictionsFile::open(&directory.join(EVICTIONS_FILE))?);
         let (directory, cores) = (directory.to_owned(), ArcSwap::default());
-        Ok(Self { desk: Arc::new(Desk { authority, ledger, directory, lifetime, cores }) })
+        let (identity, news) = (OnceLock::new(), watch::Sender::default());
+        let desk = Desk { authority, ledger, evictions, identity, news, directory, lifetime, cores };
+        Ok(Self { desk: Arc::new(desk) })
     }
 
     /// The identity of this core itself. Blocks on the disk. [`own::keep`] renews it.
     pub fn own_identity(&self) -> Result<Identity, OwnIdentityError> {
         let Desk { authority, directory, lifetime, .. } = &*self.desk;
-        authority.load().own_identity(directory, *lifetime, OffsetDateTime::now_utc())
+        let identity = authority.load().own_identity(directory, *lifetime, OffsetDateTime::now_utc())?;
+        drop(self.desk.identity.set(identity.clone())); // the first one is the one in use
+        self.desk.bar();
+        Ok(identity)
     }
 
     /// Sets where cores are to be reached over QUIC, the one to be asked first in front.
@@ -151,6 +169,7 @@ impl Desk {
         let JoinRequest { token_id, secret, csr, authority_csr } = JoinRequest::decode(request)?;
         let (id, secret) = (token_id.parse()?, secret.parse()?);
         let request = SigningRequest::parse(&csr)?;
+        self.admit(request.node())?;
         let (issued, authority) = self.ledger(|ledger| {
             ledger.update(|ledger| {
                 let grant = ledger.attest(id, &secret, request.key_digest(), OffsetDateTime::now_utc())?;
@@ -182,6 +201,7 @@ impl Desk {
         let ReattestRequest { csr, chain } = ReattestRequest::decode(request)?;
         let request = SigningRequest::parse(&csr)?;
         let peer = self.authority.load().reattest(&request, &chain, OffsetDateTime::now_utc())?;
+        self.admit(peer.id.node)?;
         let issued = self.issue("reattest", &request, peer.id.node, &peer.grant)?;
         info!(node = %peer.id.node, role = %peer.id.role, ended = %peer.not_after, "Node comes back");
         Ok(self.response(&issued).encode())
@@ -190,6 +210,7 @@ impl Desk {
     /// The connection that the request came over may have outlived the certificate that opened it. That is
     /// as good as coming back with it, for as long.
     fn renew(&self, peer: &Peer, request: &[u8]) -> Result<Bytes, Unissued> {
+        self.admit(peer.id.node)?;
         if peer.not_after.saturating_add(GRACE) < OffsetDateTime::now_utc() {
             return Err(Unissued::Ended);
         }

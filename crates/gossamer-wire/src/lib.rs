@@ -3,6 +3,7 @@
 pub mod alpn;
 mod announcement;
 mod codec;
+mod entropy;
 mod error;
 pub mod event;
 mod generation;
@@ -16,8 +17,10 @@ mod pull;
 mod record;
 mod role;
 mod routes;
+mod trust;
 
 pub use announcement::Announcement;
+pub use entropy::{Delta, Summary};
 pub use error::{InvalidMessage, Malformed};
 pub use generation::Generation;
 pub use join::{JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, ReattestRequest, RenewRequest};
@@ -28,6 +31,7 @@ pub use pull::{PullRequest, PullResponse};
 pub use record::Record;
 pub use role::Role;
 pub use routes::{LastGood, PluginRoute, Routes};
+pub use trust::{Eviction, Trust};
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,9 @@ pub const RENEW: &str = "renew";
 /// Nothing to [`crate::Routes`], answered by cores to cores.
 pub const ROUTES: &str = "routes";
 
+/// [`crate::Trust`] to [`crate::Trust`], from cores to every member.
+pub const TRUST: &str = "trust";
+
 /// [`crate::RenewRequest`] of a core's CA key to a [`crate::JoinResponse`] without a chain, answered by the core that
 /// holds the root.
 pub const DELEGATE: &str = "delegate";

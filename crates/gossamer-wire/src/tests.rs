@@ -12,9 +12,9 @@ use semver::Version;
 use time::OffsetDateTime;
 
 use crate::{
-    Announcement, Generation, InvalidMessage, JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse,
+    Announcement, Delta, Eviction, Generation, InvalidMessage, JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse,
     LastGood, NodeId, PluginRoute, Policy, PullRequest, PullResponse, ReattestRequest, Record, RenewRequest,
-    Role, Routes, event,
+    Role, Routes, Summary, Trust, event,
 };
 
 // === Words ===
@@ -120,8 +120,17 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_members_gossip_survives_the_wire(record in record()) {
+    fn what_members_exchange_survives_the_wire(
+        record in record(),
+        records in vec(record(), 0..4),
+        revisions in vec((node(), any::<u64>()), 0..8),
+        wanted in vec(node(), 0..4),
+    ) {
         prop_assert_eq!(&Record::decode(&record.encode()).unwrap(), &record);
+        let summary = Summary { revisions };
+        prop_assert_eq!(&Summary::decode(&summary.encode()).unwrap(), &summary);
+        let delta = Delta { records, wanted };
+        prop_assert_eq!(&Delta::decode(&delta.encode()).unwrap(), &delta);
     }
 
     #[test]
@@ -180,6 +189,9 @@ proptest! {
         let authority = roots.clone();
         let response = JoinResponse { chain, roots, mesh, cores, authority };
         prop_assert_eq!(&JoinResponse::decode(&response.encode()).unwrap(), &response);
+        let eviction = Eviction { node: NodeId::from_bytes([7; 16]), until: i64::MAX };
+        let trust = Trust { roots: certificate_digest, evictions: vec![eviction] };
+        prop_assert_eq!(&Trust::decode(&trust.encode()).unwrap(), &trust);
         prop_assert_eq!(JoinConfirmed::decode(&JoinConfirmed.encode()).unwrap(), JoinConfirmed);
     }
 
@@ -188,6 +200,8 @@ proptest! {
         drop(Record::decode(&bytes));
         drop(Announcement::decode(&bytes));
         drop(JoinResponse::decode(&bytes));
+        drop(Trust::decode(&bytes));
+        drop(Delta::decode(&bytes));
         drop(Routes::decode(&bytes));
         drop(event::decode(&bytes));
     }

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// One-time tokens by which nodes join.
     #[command(subcommand)]
     Token(Token),
+    /// The mesh's certificate authority.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Run a bundled plugin as this process.
     #[command(subcommand)]
     Plugin(Plugin),
@@ -104,6 +107,14 @@ pub(crate) struct TokenCreate {
     pub ttl: String,
 }
 
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Ca {
+    /// Show the roots that the core trusts, what it issues by, and who is evicted.
+    Show,
+    /// Make the next root, on the core that holds the root. Both are trusted until the old one's certificates end.
+    Rotate,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// Run a bundled plugin. It joins by the token in `GOSSAMER_JOIN` or in `--join-file`.
@@ -122,10 +133,15 @@ pub(crate) struct PluginRun {
     pub data: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Mesh {
     /// List the members.
     Members,
+    /// Put a node out of the mesh: its connections close and its certificate is of no use any more.
+    Evict {
+        /// Id of the node, as `mesh members` shows it.
+        node: String,
+    },
     /// List the plugins: instances, versions, policies, and why one was refused.
     Plugins,
     /// Show by what the core routes, and whether the other cores agree.

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod ca;
 mod core;
 mod doctor;
 mod explain;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dev(options) => block_on(dev::run(options, output)),
         Command::Core(options) => block_on(core::run(options, output)),
         Command::Token(command) => block_on(token::run(command, &Api::new(&address)?, output)),
+        Command::Ca(command) => block_on(ca::run(command, &Api::new(&address)?, output)),
         Command::Mesh(command) => block_on(mesh::run(command, &Api::new(&address)?, output)),
         Command::Doctor => block_on(doctor::run(&Api::new(&address)?, output)),
         Command::Explain(options) => block_on(explain::run(options, &Api::new(&address)?, output)),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gossamer_identity::Peer;
+use gossamer_identity::{Identity, Peer};
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::task::TaskTracker;
@@ -34,6 +34,7 @@ const STRANGER_MAX: Duration = Duration::from_secs(30);
 /// Everything that it takes to answer.
 pub(super) struct Answering<C> {
     calls: C,
+    identity: Identity,
     members: Semaphore,
     strangers: Semaphore,
     tasks: TaskTracker,
@@ -42,9 +43,9 @@ pub(super) struct Answering<C> {
 // === impl Answering ===
 
 impl<C: Calls> Answering<C> {
-    pub(super) fn new(calls: C, tasks: TaskTracker) -> Self {
+    pub(super) fn new(calls: C, identity: Identity, tasks: TaskTracker) -> Self {
         let (members, strangers) = (Semaphore::new(CALLS_MAX), Semaphore::new(STRANGERS_MAX));
-        Self { calls, members, strangers, tasks }
+        Self { calls, identity, members, strangers, tasks }
     }
 
     /// Answers a member's calls until the connection closes.
@@ -65,7 +66,7 @@ impl<C: Calls> Answering<C> {
         };
         tokio::select! {
             () = answer_all => {}
-            reason = quic::until_closed(&connection, &peer) => debug!(%reason, "A connection for calls ended"),
+            reason = quic::until_closed(&connection, &self.identity, &peer) => debug!(%reason, "A connection for calls ended"),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use gossamer_identity::{ClientAuth, Identity, Peer, server_name};
@@ -13,7 +13,11 @@ use quinn_proto::HashedConnectionIdGenerator;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
-use crate::{calls::CALL_BYTES_MAX, error::StartError, meter};
+use crate::{
+    calls::CALL_BYTES_MAX,
+    error::StartError,
+    welcome::{Unwelcome, until_unwelcome},
+};
 
 /// How long a silent connection lives. Shorter means redialling all the time, longer means talking to the dead.
 const IDLE: Duration = Duration::from_secs(15);
@@ -33,10 +37,6 @@ const UNIDIRECTIONAL_MAX: u8 = 32;
 
 /// How many bytes of datagrams wait to be sent or read, one peer's: a second of the busiest gossip.
 const DATAGRAMS_BYTES_MAX: usize = 256 * 1024;
-
-/// How many connections there may be in all, of every protocol and direction: each of the 200 members that a full
-/// mesh is good for may have one for gossip and one for calls, and as many for a while after it has moved.
-const CONNECTIONS_MAX: usize = 1_024;
 
 /// How many connections may be waiting to be accepted.
 const INCOMING_MAX: usize = 512;
@@ -71,11 +71,6 @@ pub(crate) enum DialError {
     #[error("the peer is not the one that was dialled")]
     WrongPeer,
 }
-
-/// This node has as many connections as it may have.
-#[derive(Debug, thiserror::Error)]
-#[error("this node has {CONNECTIONS_MAX} connections already")]
-pub(crate) struct Crowded;
 
 /// The HMAC-SHA-256 (RFC 2104) by which the endpoint proves to old peers that it has forgotten them.
 struct ResetKey {
@@ -162,13 +157,6 @@ pub(crate) async fn connect(
 
 // === connections ===
 
-/// Whether there is no room for one more connection.
-pub(crate) fn is_crowded(endpoint: &Endpoint) -> bool {
-    let open = endpoint.open_connections();
-    meter::open_connections(open);
-    open >= CONNECTIONS_MAX
-}
-
 /// Who is at the other end, by the certificate that TLS has verified. `None` for those that have none.
 pub(crate) fn peer_of(connection: &Connection) -> Option<Peer> {
     let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
@@ -191,14 +179,25 @@ pub(crate) fn is_farewell(reason: &quinn::ConnectionError) -> bool {
     matches!(reason, quinn::ConnectionError::ApplicationClosed(close) if close.error_code == leaving)
 }
 
-/// Closes the connection when the certificate that the peer showed ends; returns when it has closed for any reason.
-pub(crate) async fn until_closed(connection: &Connection, peer: &Peer) -> quinn::ConnectionError {
-    let rest = SystemTime::from(peer.not_after).duration_since(SystemTime::now()).unwrap_or_default();
-    match tokio::time::timeout(rest, connection.closed()).await {
-        Ok(reason) => reason,
-        Err(_) => {
-            close(connection, Close::Expired);
-            connection.closed().await
+/// Closes the connection once the peer is not welcome any more; returns when it has closed for any reason.
+pub(crate) async fn until_closed(
+    connection: &Connection,
+    identity: &Identity,
+    peer: &Peer,
+) -> quinn::ConnectionError {
+    let unwelcome = tokio::select! {
+        reason = connection.closed() => return reason,
+        unwelcome = until_unwelcome(identity, peer) => unwelcome,
+    };
+    close(connection, Close::from(unwelcome));
+    connection.closed().await
+}
+
+impl From<Unwelcome> for Close {
+    fn from(unwelcome: Unwelcome) -> Self {
+        match unwelcome {
+            Unwelcome::Expired => Self::Expired,
+            Unwelcome::Evicted => Self::Refused,
         }
     }
 }

@@ -19,6 +19,9 @@ const ROOT_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// Below a root: the next root, while the two overlap, and below that the intermediate of a further core.
 const BELOW_ROOT_MAX: u8 = 2;
 
+/// Below the next root there are intermediates.
+const BELOW_CROSSED_MAX: u8 = 1;
+
 /// Below the certificate of an intermediate there are nodes only.
 const BELOW_INTERMEDIATE_MAX: u8 = 0;
 
@@ -26,10 +29,27 @@ const BELOW_INTERMEDIATE_MAX: u8 = 0;
 const SERIAL_BYTES: usize = 16;
 
 /// A root, signed by itself.
-pub(super) fn root(mesh: &MeshName, pair: &KeyPair) -> Result<CertificateDer<'static>, rcgen::Error> {
-    let validity = Validity::starting(OffsetDateTime::now_utc(), ROOT_LIFETIME);
+pub(super) fn root(
+    mesh: &MeshName,
+    pair: &KeyPair,
+    now: OffsetDateTime,
+) -> Result<CertificateDer<'static>, rcgen::Error> {
+    let validity = Validity::starting(now, ROOT_LIFETIME);
     let root = authority(mesh, named("root", mesh, pair), validity, BELOW_ROOT_MAX)?;
     Ok(root.self_signed(pair)?.into())
+}
+
+/// The same root, to be signed by the one before it.
+pub(super) fn crossed(
+    mesh: &MeshName,
+    pair: &KeyPair,
+    now: OffsetDateTime,
+) -> Result<CertificateParams, IssueError> {
+    let validity = Validity::starting(now, ROOT_LIFETIME);
+    let mut params = authority(mesh, named("root", mesh, pair), validity, BELOW_CROSSED_MAX)?;
+    params.serial_number = Some(serial()?);
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
 }
 
 /// The authority of a further core, to be signed by the root.

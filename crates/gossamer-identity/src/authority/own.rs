@@ -44,7 +44,8 @@ impl Authority {
             && identity.id().role == Role::Core
         {
             match Renewal::stored(identity.validity(), 0.0).next(now) {
-                Step::Wait(_) => {}
+                Step::Wait(_) if identity.roots() == self.roots => {}
+                Step::Wait(_) => self.renew_own(&identity, directory, lifetime, now)?,
                 Step::Renew | Step::Reattest | Step::Rejoin => {
                     self.renew_own(&identity, directory, lifetime, now)?;
                 }

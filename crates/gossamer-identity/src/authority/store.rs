@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gossamer_wire::MeshName;
-use rcgen::KeyPair;
+use rcgen::{KeyPair, PublicKeyData as _};
 use rustls::pki_types::CertificateDer;
+use time::OffsetDateTime;
 
 use super::{Authority, AuthorityError, certificates};
-use crate::credentials;
+use crate::certificate::Certificate;
+use crate::credentials::{self, CredentialsError};
 use crate::key::{self, KeyError};
 
 pub(super) const KEY_FILE: &str = "ca.key";
@@ -18,6 +20,9 @@ pub(super) const CERTIFICATE_FILE: &str = "ca.crt";
 
 /// Every root that the mesh trusts. Absent as long as that is the one in [`CERTIFICATE_FILE`].
 const ROOTS_FILE: &str = "ca.roots.crt";
+
+/// What is to be [`CERTIFICATE_FILE`] once the key is replaced: a rotation under way, or one that a crash ended.
+const NEXT_FILE: &str = "ca.next.crt";
 
 /// The CA key of a further core, which no root has certified yet. Never leaves its directory.
 #[derive(Debug)]
@@ -36,7 +41,7 @@ impl Authority {
             return Ok(authority);
         }
         let AuthorityKey { pair, .. } = AuthorityKey::load_or_create(directory)?;
-        let roots = vec![certificates::root(mesh, &pair)?];
+        let roots = vec![certificates::root(mesh, &pair, OffsetDateTime::now_utc())?];
         credentials::write_pem(&directory.join(CERTIFICATE_FILE), &roots)?;
         Self::new(mesh, pair, roots.clone(), roots)
     }
@@ -45,7 +50,9 @@ impl Authority {
     pub fn open(directory: &Path, mesh: &MeshName) -> Result<Option<Self>, AuthorityError> {
         let path = directory.join(CERTIFICATE_FILE);
         let Some(certificates) = credentials::read_pem(&path)? else { return Ok(None) };
-        let pair = key::load_pair(directory, KEY_FILE)?.ok_or(AuthorityError::KeyLost { path })?;
+        let pair = key::load_pair(directory, KEY_FILE)?;
+        let pair = pair.ok_or_else(|| AuthorityError::KeyLost { path: path.clone() })?;
+        let certificates = finish_rotation(directory, &pair)?.unwrap_or(certificates);
         let roots = credentials::read_pem(&directory.join(ROOTS_FILE))?;
         let roots = roots.unwrap_or_else(|| certificates.clone());
         Self::new(mesh, pair, certificates, roots).map(Some)
@@ -71,6 +78,32 @@ impl Authority {
     pub fn exists(directory: &Path) -> bool {
         fs::exists(directory.join(CERTIFICATE_FILE)).unwrap_or(true)
     }
+}
+
+/// Puts a new root in place of the old one. After a crash, the key says which of the two it is.
+pub(super) fn replace_root(directory: &Path, next: &Authority) -> Result<(), AuthorityError> {
+    credentials::write_pem(&directory.join(ROOTS_FILE), &next.roots)?;
+    credentials::write_pem(&directory.join(NEXT_FILE), &next.certificates)?;
+    key::store_pair(directory, KEY_FILE, next.issuer.key())?;
+    finish_rotation(directory, next.issuer.key()).map(drop)
+}
+
+/// Takes the next certificates into use if they are for this key.
+fn finish_rotation(
+    directory: &Path,
+    pair: &KeyPair,
+) -> Result<Option<Vec<CertificateDer<'static>>>, AuthorityError> {
+    let path = directory.join(NEXT_FILE);
+    let Some(next) = credentials::read_pem(&path)? else { return Ok(None) };
+    let is_ours = next.first().is_some_and(|first| {
+        Certificate::parse(first).is_ok_and(|first| first.public_key_info() == pair.subject_public_key_info())
+    });
+    if !is_ours {
+        return Ok(None);
+    }
+    credentials::write_pem(&directory.join(CERTIFICATE_FILE), &next)?;
+    fs::remove_file(&path).map_err(|source| CredentialsError::File { path, source })?;
+    Ok(Some(next))
 }
 
 // === impl AuthorityKey ===

@@ -4,12 +4,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use gossamer_wire::Role;
+use rcgen::{BasicConstraints, CertificateParams, IsCa};
 use time::macros::datetime;
 
+use super::store::{CERTIFICATE_FILE, KEY_FILE};
 use super::*;
 use crate::Peer;
 use crate::renewal::GRACE;
 use crate::testing::{HOUR, TestMesh, plugin};
+use crate::tls::Trust;
 
 const NOON: OffsetDateTime = datetime!(2030-01-01 12:00 UTC);
 
@@ -141,4 +144,112 @@ fn an_ended_certificate_brings_its_node_back_inside_the_grace_window_only() {
     assert!(matches!(stolen, Err(ReattestRefused::OtherKey)));
     let foreign = mesh.authority.reattest(&request, &chain_of(&TestMesh::new("dev"), &key), end);
     assert!(matches!(foreign, Err(ReattestRefused::NotOurs(_))));
+}
+
+/// The authority of a further core, below the root of `mesh`.
+fn further(mesh: &TestMesh, directory: &std::path::Path) -> Authority {
+    let key = AuthorityKey::load_or_create(directory).unwrap();
+    let request = SigningRequest::parse(&key.signing_request().unwrap()).unwrap();
+    let certificates = mesh.authority.delegate(&request, Validity::starting(NOON, HOUR * 24)).unwrap();
+    key.install(mesh.authority.mesh(), certificates, mesh.authority.roots().to_vec()).unwrap()
+}
+
+fn node_of(authority: &Authority) -> Identity {
+    authority.enrol(NodeKey::generate().unwrap(), &yum(), HOUR, NOON + HOUR).unwrap()
+}
+
+#[test]
+fn a_further_core_issues_what_leads_to_the_root_and_certifies_no_other() {
+    let (mesh, directory) = (TestMesh::new("dev"), tempfile::tempdir().unwrap());
+    let authority = further(&mesh, directory.path());
+    assert!(!authority.is_root());
+    assert_eq!(authority.pin(), mesh.authority.pin());
+    let issued = node_of(&authority);
+    assert_eq!(issued.roots(), mesh.authority.roots());
+
+    let request = NodeKey::generate().unwrap().signing_request().unwrap();
+    let below = authority.delegate(&SigningRequest::parse(&request).unwrap(), Validity::starting(NOON, HOUR));
+    assert!(matches!(below, Err(IssueError::NotTheRoot)));
+    let again = Authority::open(directory.path(), mesh.authority.mesh()).unwrap().unwrap();
+    assert_eq!(again.roots_digest(), authority.roots_digest());
+}
+
+#[test]
+fn an_authority_takes_no_certificate_of_another_key_or_another_root() {
+    let (mesh, directory) = (TestMesh::new("dev"), tempfile::tempdir().unwrap());
+    let key = AuthorityKey::load_or_create(directory.path()).unwrap();
+    let roots = || mesh.authority.roots().to_vec();
+    let foreign = key.install(mesh.authority.mesh(), roots(), roots());
+    assert!(matches!(foreign, Err(AuthorityError::OtherKey)));
+
+    let key = AuthorityKey::load_or_create(directory.path()).unwrap();
+    let request = SigningRequest::parse(&key.signing_request().unwrap()).unwrap();
+    let certificates = mesh.authority.delegate(&request, Validity::starting(NOON, HOUR)).unwrap();
+    let other = TestMesh::new("dev");
+    let rootless = key.install(mesh.authority.mesh(), certificates, other.authority.roots().to_vec());
+    assert!(matches!(rootless, Err(AuthorityError::NoRoot)));
+    assert!(!Authority::exists(directory.path()));
+}
+
+#[test]
+fn while_two_roots_overlap_who_trusts_either_trusts_what_both_issue() {
+    let (mesh, directory) = (TestMesh::new("dev"), tempfile::tempdir().unwrap());
+    let (old, old_core) = (&mesh.authority, further(&mesh, directory.path()));
+    let before = [node_of(old), node_of(&old_core)];
+    let new = old.rotate(mesh.directory.path(), NOON).unwrap();
+    let next = TestMesh { authority: new, directory: tempfile::tempdir().unwrap() };
+    let new_core = further(&next, directory.path());
+    let after = [node_of(&next.authority), node_of(&new_core)];
+
+    let trusts_old = Trust::new(old.roots()).unwrap();
+    let trusts_both = Trust::new(next.authority.roots()).unwrap();
+    for node in before.iter().chain(&after) {
+        let chain: Vec<_> =
+            node.reattest_request().unwrap().chain.iter().map(|der| der.to_vec().into()).collect();
+        for trust in [&trusts_old, &trusts_both] {
+            trust.verify_chain(&chain, NOON + HOUR).unwrap();
+        }
+    }
+    assert!(after.iter().all(|node| node.pins().contains(&old.pin())), "an old token finds its root");
+}
+
+#[test]
+fn a_rotation_is_on_disk_and_ends_when_the_old_certificates_have() {
+    let mesh = TestMesh::new("dev");
+    let directory = mesh.directory.path();
+    let new = mesh.authority.rotate(directory, NOON).unwrap();
+    assert!(matches!(new.rotate(directory, NOON), Err(RotateError::Overlapping)));
+    let again = Authority::open(directory, new.mesh()).unwrap().unwrap();
+    assert_eq!((again.pin(), again.roots_digest()), (new.pin(), new.roots_digest()));
+
+    assert!(again.retire(directory, HOUR, NOON + HOUR / 2).unwrap().is_none());
+    let alone = again.retire(directory, HOUR, NOON + HOUR).unwrap().unwrap();
+    assert_eq!(alone.roots().len(), 1);
+    assert_eq!(alone.pin(), new.pin());
+    let reopened = Authority::open(directory, new.mesh()).unwrap().unwrap();
+    assert_eq!(reopened.roots(), alone.roots());
+    assert!(reopened.rotate(directory, NOON).is_ok());
+}
+
+#[test]
+fn a_rotation_that_a_crash_cut_off_leaves_one_root_or_the_other() {
+    let mesh = TestMesh::new("dev");
+    let directory = mesh.directory.path();
+    let (key, certificate) = (directory.join(KEY_FILE), directory.join(CERTIFICATE_FILE));
+    let (old_key, old_certificate) = (fs::read(&key).unwrap(), fs::read(&certificate).unwrap());
+    let new = mesh.authority.rotate(directory, NOON).unwrap();
+    let (new_key, new_certificate) = (fs::read(&key).unwrap(), fs::read(&certificate).unwrap());
+    let next = directory.join("ca.next.crt");
+
+    // The key was not replaced yet.
+    fs::write(&key, old_key).unwrap();
+    fs::write(&certificate, &old_certificate).unwrap();
+    fs::write(&next, &new_certificate).unwrap();
+    let opened = Authority::open(directory, new.mesh()).unwrap().unwrap();
+    assert_eq!(opened.pin(), mesh.authority.pin());
+    // It was, but not the certificate.
+    fs::write(&key, new_key).unwrap();
+    let opened = Authority::open(directory, new.mesh()).unwrap().unwrap();
+    assert_eq!(opened.pin(), new.pin());
+    assert!(!next.exists());
 }

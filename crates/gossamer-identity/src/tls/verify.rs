@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -19,7 +18,7 @@ use time::OffsetDateTime;
 use super::{ClientAuth, TlsError, provider};
 use crate::SpiffeId;
 use crate::certificate::{Certificate, InvalidCertificate};
-use crate::identity::Current;
+use crate::identity::Standing;
 
 /// The roots of a mesh, ready for verifying.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(crate) struct Trust {
 /// Verifies both sides of a handshake against the roots and the mesh of the moment.
 #[derive(Debug)]
 pub(super) struct MeshVerifier {
-    current: Arc<ArcSwap<Current>>,
+    standing: Arc<Standing>,
     clients: ClientAuth,
 }
 
@@ -41,6 +40,8 @@ pub(super) struct MeshVerifier {
 pub(super) enum Unwelcome {
     #[error("the certificate is for {id}, of another mesh")]
     OtherMesh { id: SpiffeId },
+    #[error("the certificate is for {id}, which was evicted")]
+    Evicted { id: SpiffeId },
     #[error("the certificate is for {id}, which is no core")]
     NotACore { id: SpiffeId },
     #[error(transparent)]
@@ -85,8 +86,8 @@ impl Trust {
 // === impl MeshVerifier ===
 
 impl MeshVerifier {
-    pub(super) fn new(current: Arc<ArcSwap<Current>>, clients: ClientAuth) -> Self {
-        Self { current, clients }
+    pub(super) fn new(standing: Arc<Standing>, clients: ClientAuth) -> Self {
+        Self { standing, clients }
     }
 }
 
@@ -100,9 +101,8 @@ impl ServerCertVerifier for MeshVerifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let current = self.current.load();
-        current.trust.verify_server(leaf, intermediates, now)?;
-        verify_mesh(&current, leaf)?;
+        self.standing.current.load().trust.verify_server(leaf, intermediates, now)?;
+        verify_node(&self.standing, leaf)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -148,9 +148,9 @@ impl ClientCertVerifier for MeshVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let current = self.current.load();
-        let verified = current.trust.clients.verify_client_cert(leaf, intermediates, now)?;
-        verify_mesh(&current, leaf)?;
+        let clients = self.standing.current.load().trust.clients.clone();
+        let verified = clients.verify_client_cert(leaf, intermediates, now)?;
+        verify_node(&self.standing, leaf)?;
         Ok(verified)
     }
 
@@ -177,9 +177,15 @@ impl ClientCertVerifier for MeshVerifier {
     }
 }
 
-fn verify_mesh(current: &Current, leaf: &CertificateDer<'_>) -> Result<(), Error> {
+fn verify_node(standing: &Standing, leaf: &CertificateDer<'_>) -> Result<(), Error> {
     let id = spiffe_id(leaf)?;
-    if id.mesh == current.own.id.mesh { Ok(()) } else { Err(Unwelcome::OtherMesh { id }.into()) }
+    if id.mesh != standing.current.load().own.id.mesh {
+        return Err(Unwelcome::OtherMesh { id }.into());
+    }
+    if standing.evicted.borrow().contains(&id.node) {
+        return Err(Unwelcome::Evicted { id }.into());
+    }
+    Ok(())
 }
 
 pub(super) fn spiffe_id(leaf: &CertificateDer<'_>) -> Result<SpiffeId, Unwelcome> {

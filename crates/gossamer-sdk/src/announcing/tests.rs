@@ -1,11 +1,16 @@
 //! What is announced is what is pulled.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use gossamer_identity::Authority;
 use gossamer_oci::Digest;
 use gossamer_wire::{Announcement, Generation, NodeId, Policy, PullRequest, PullResponse, Role};
 
+use time::OffsetDateTime;
+
 use super::{Pulls, leaving_record, record, silent_record};
+use crate::trusting::Trusting;
 
 fn announced() -> Announcement {
     Announcement {
@@ -29,7 +34,10 @@ fn pull(pulls: &Pulls, digest: Digest) -> Option<Announcement> {
 #[test]
 fn whoever_saw_the_digest_gets_what_it_names() {
     let announcement = Arc::new(announced());
-    let pulls = Pulls::new(Arc::clone(&announcement));
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::open_or_create(home.path(), &"dev".parse().unwrap()).unwrap();
+    let own = authority.own_identity(home.path(), Duration::from_secs(60), OffsetDateTime::now_utc()).unwrap();
+    let pulls = Pulls::new(Arc::clone(&announcement), Trusting::new(own));
     let digest = record(&announcement, Role::Agent).announcement.unwrap();
     assert_eq!(pull(&pulls, digest).as_ref(), Some(&*announcement));
     assert_eq!(pull(&pulls, Digest::sha256(b"another")), None);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures::future::BoxFuture;
-use gossamer_cluster::{Cluster, View};
+use gossamer_cluster::{Cluster, View, until_unwelcome};
 use gossamer_identity::{Identity, Peer};
 use gossamer_wire::{NodeId, Role};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -42,6 +42,7 @@ const AUTHORITY: Authority = Authority::from_static("core.gossamer");
 /// The cores of the mesh, as gossip names them.
 pub(super) struct Mesh {
     cluster: Cluster,
+    identity: Identity,
     connector: TlsConnector,
     tasks: TaskTracker,
     connections: Mutex<HashMap<NodeId, SendRequest<Body>>>,
@@ -52,7 +53,7 @@ pub(super) struct Mesh {
 impl Mesh {
     pub(super) fn new(cluster: Cluster, identity: &Identity, tasks: TaskTracker) -> Self {
         let connector = TlsConnector::from(identity.client_config(&[b"h2"]));
-        Self { cluster, connector, tasks, connections: Mutex::default() }
+        Self { cluster, identity: identity.clone(), connector, tasks, connections: Mutex::default() }
     }
 
     /// Cores that serve, those with an open connection first.
@@ -125,9 +126,13 @@ impl Mesh {
             .handshake(TokioIo::new(tls))
             .await
             .map_err(TransportError::Http)?;
+        let identity = self.identity.clone();
         self.tasks.spawn(async move {
-            if let Err(error) = driver.await {
-                debug!(%core, %error, "The connection to a core ended");
+            tokio::select! {
+                ended = driver => if let Err(error) = ended {
+                    debug!(%core, %error, "The connection to a core ended");
+                },
+                reason = until_unwelcome(&identity, &peer) => debug!(%core, ?reason, "Closed a connection to a core"),
             }
         });
         Ok(sender)

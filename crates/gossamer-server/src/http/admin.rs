@@ -1,6 +1,7 @@
 //! `/api/v1`: what this core knows, for operators and the command line.
 
 mod doctor;
+mod ca;
 mod explain;
 mod members;
 mod plugins;
@@ -42,6 +43,9 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/doctor", get(doctor::examine))
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/decisions/{id}", get(decision))
+        .route("/api/v1/members/{node}/evict", post(ca::evict))
+        .route("/api/v1/ca", get(ca::show))
+        .route("/api/v1/ca/rotate", post(ca::rotate))
         .route("/api/v1/tokens", post(tokens::create))
         .layer(from_fn_with_state(Arc::clone(&admin), administer))
         .route("/api/v1/version", get(version))

@@ -2,10 +2,10 @@
 
 use gossamer_cluster::{Refusal, RefusalKind};
 use gossamer_identity::{
-    AuthorityError, Grant, InvalidJoinToken, InvalidSigningRequest, IssueError, LedgerFileError, LedgerFull,
+    AuthorityError, EvictionsFileError, Grant, InvalidJoinToken, InvalidSigningRequest, IssueError, LedgerFileError, LedgerFull,
     ReattestRefused, TokenRefused,
 };
-use gossamer_wire::InvalidMessage;
+use gossamer_wire::{InvalidMessage, NodeId};
 use tracing::{error, warn};
 
 use super::TOKEN_LIFETIME_MAX;
@@ -18,6 +18,8 @@ pub enum OpenError {
     Authority(#[from] AuthorityError),
     #[error(transparent)]
     Ledger(#[from] LedgerFileError),
+    #[error(transparent)]
+    Evictions(#[from] EvictionsFileError),
 }
 
 /// Why there is no new token. The ledger is as it was.
@@ -57,10 +59,16 @@ pub(super) enum Unissued {
     Refused(#[from] TokenRefused),
     #[error(transparent)]
     Reattest(#[from] ReattestRefused),
+    #[error("the node {0} was evicted")]
+    Evicted(NodeId),
+    #[error("only cores may ask this")]
+    NotACore,
     #[error("the caller's certificate ended too long ago; the node needs a new token")]
     Ended,
     #[error(transparent)]
     Ledger(#[from] LedgerFileError),
+    #[error(transparent)]
+    Evictions(#[from] EvictionsFileError),
     #[error(transparent)]
     Issue(#[from] IssueError),
 }
@@ -75,7 +83,8 @@ impl Unissued {
                 RefusalKind::Invalid
             }
             Self::Refused(_) | Self::Reattest(_) | Self::Ended => RefusalKind::Forbidden,
-            Self::Ledger(_) | Self::Issue(_) => RefusalKind::Unavailable,
+            Self::Evicted(_) | Self::NotACore => RefusalKind::Forbidden,
+            Self::Ledger(_) | Self::Evictions(_) | Self::Issue(_) => RefusalKind::Unavailable,
         };
         metrics::counter!("gossamer_identity_refused_total").increment(1);
         if kind == RefusalKind::Unavailable {

@@ -33,10 +33,7 @@ pub async fn keep(issuer: Issuer, identity: Identity, stop: CancellationToken) {
 async fn renew(issuer: &Issuer, identity: &Identity, renewal: &mut Renewal) {
     let of = identity.clone();
     let renewed = issuer
-        .at_the_desk(move |desk| {
-            let now = OffsetDateTime::now_utc();
-            desk.authority.load().renew_own(&of, &desk.directory, desk.lifetime, now)
-        })
+        .at_the_desk(move |desk| desk.renew_own(&of))
         .await;
     let now = OffsetDateTime::now_utc();
     match renewed {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use gossamer_cluster::until_unwelcome;
 use gossamer_identity::{Identity, Peer as CertifiedPeer};
 use gossamer_wire::NodeId;
 use http::uri::{Authority, Scheme};
@@ -222,12 +223,20 @@ impl Pool {
             .await
             .map_err(|_| ConnectError::TimedOut)??;
         let (node, closing) = (instance.node, self.shared.closing.clone());
+        let (identity, peer) = (self.shared.identity.clone(), Arc::new(peer));
+        let certified = Arc::clone(&peer);
         self.shared.tasks.spawn(async move {
-            if let Some(Err(error)) = closing.run_until_cancelled(driver).await {
-                debug!(%node, %error, "Connection to a plugin ended");
+            tokio::select! {
+                () = closing.cancelled() => {}
+                ended = driver => if let Err(error) = ended {
+                    debug!(%node, %error, "Connection to a plugin ended");
+                },
+                reason = until_unwelcome(&identity, &certified) => {
+                    debug!(%node, ?reason, "Closed a connection to a plugin");
+                }
             }
         });
-        Ok((sender, Arc::new(peer)))
+        Ok((sender, peer))
     }
 
     fn peer_of(&self, node: NodeId) -> Arc<Peer> {

@@ -277,6 +277,7 @@ fn keep_identity(ground: &Ground, cluster: &Cluster, background: &Background) {
     let Ground { issuer, identity, .. } = ground;
     issuer.advertise(cores(cluster));
     background.tasks().spawn(issuer::own::keep(issuer.clone(), identity.clone(), background.closing()));
+    background.tasks().spawn(issuer::sharing::keep(issuer.clone(), cluster.clone(), background.closing()));
     let (issuer, cluster, closing) = (issuer.clone(), cluster.clone(), background.closing());
     background.tasks().spawn(async move {
         let mut view = cluster.watch();

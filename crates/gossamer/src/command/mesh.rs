@@ -1,5 +1,6 @@
 //! `gossamer mesh`: the mesh as a core sees it.
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::api::Api;
@@ -7,7 +8,8 @@ use crate::cli::{Mesh, Output};
 use crate::print;
 
 pub(super) async fn run(command: Mesh, api: &Api, output: Output) -> anyhow::Result<()> {
-    let path = match command {
+    let path = match &command {
+        Mesh::Evict { node } => return evict(node, api, output).await,
         Mesh::Members => "/api/v1/members",
         Mesh::Plugins => "/api/v1/plugins",
         Mesh::Routes => "/api/v1/routes",
@@ -15,9 +17,20 @@ pub(super) async fn run(command: Mesh, api: &Api, output: Output) -> anyhow::Res
     let answer = api.get(path).await?;
     match (output, command) {
         (Output::Json, _) => return print::json(&answer),
+        (Output::Text, Mesh::Evict { .. }) => {} // done above
         (Output::Text, Mesh::Members) => members(&answer),
         (Output::Text, Mesh::Plugins) => plugins(&answer),
         (Output::Text, Mesh::Routes) => routes(&answer),
+    }
+    Ok(())
+}
+
+async fn evict(node: &str, api: &Api, output: Output) -> anyhow::Result<()> {
+    let path = format!("/api/v1/members/{node}/evict");
+    let answer: Value = api.send(api.request(Method::POST, &path)).await?.json().await?;
+    match output {
+        Output::Json => print::json(&answer)?,
+        Output::Text => println!("{node} is evicted"),
     }
     Ok(())
 }
