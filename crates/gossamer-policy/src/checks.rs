@@ -8,6 +8,7 @@ use crate::Refused;
 use crate::engine::functions;
 use crate::facts::{Facts, Reads, RuleSpan};
 
+mod literals;
 mod names;
 mod recursion;
 mod syntax;
@@ -22,7 +23,7 @@ const RULES_MAX: usize = 2000;
 const DEPTH_MAX: usize = 100;
 
 /// Checks `module` and says what is to be known of it.
-pub(crate) fn check(module: &Module) -> Result<Facts, Refused> {
+pub(crate) fn check(module: &Module, data: &serde_json::Value) -> Result<Facts, Refused> {
     if module.policy.len() > RULES_MAX {
         return Err(Refused::TooManyRules { rules: module.policy.len(), max: RULES_MAX });
     }
@@ -33,6 +34,7 @@ pub(crate) fn check(module: &Module) -> Result<Facts, Refused> {
         reads_body: false,
         depth: 0,
         rules: rules(module),
+        literals: literals::of(module, data),
     };
     for import in &module.imports {
         note_input(&syntax::chain(&import.refr), &mut facts.reads);
@@ -60,7 +62,7 @@ fn check_rule(rule: &Rule, names: &Names, facts: &mut Facts) -> Result<(), Refus
             }
             Seen::Call(chain) => check_call(&chain, names, facts),
             Seen::With(chain) => check_with(&chain, names),
-            Seen::Local(_) => Ok(()),
+            Seen::Local(_) | Seen::Text(_) => Ok(()),
         };
         if let Err(error) = outcome {
             refused.get_or_insert(error);

@@ -72,7 +72,7 @@ impl Prepared {
         };
         let module = engine.get_modules().first().cloned();
         let module = module.ok_or_else(|| Refused::Syntax("the module is empty".to_owned()))?;
-        let facts = checks::check(&module)?;
+        let facts = checks::check(&module, source.data())?;
         engine.set_execution_timer_config(ExecutionTimerConfig { limit, check_interval: CHECK_INTERVAL });
         let unplanned = |error: String| Refused::Syntax(shorten(error));
         engine.add_data(Value::from(source.data().clone())).map_err(|error| unplanned(error.to_string()))?;

@@ -17,6 +17,8 @@ pub(crate) struct Facts {
     /// The longest chain of rules that need each other: how deep an evaluation goes on its stack.
     pub(crate) depth: usize,
     pub(crate) rules: Vec<RuleSpan>,
+    /// Texts in the module and in its data, from which requests can be made that the policy tells apart.
+    pub(crate) literals: Vec<String>,
 }
 
 /// Where a rule that is not a function first appears.

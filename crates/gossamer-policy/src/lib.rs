@@ -14,6 +14,7 @@ mod input;
 mod lookups;
 mod memo;
 mod output;
+mod overlaps;
 mod policies;
 mod policy;
 mod recorder;
@@ -35,6 +36,7 @@ pub use lookups::{
     Answer, ArtifactReference, FoundBlob, FoundManifest, InvalidArtifactReference, Lookup, LookupError,
     Lookups, Selector,
 };
+pub use overlaps::{Overlap, Party, Side, Witness};
 pub use policies::{Config, Policies, Tuning};
 pub use policy::Policy;
 pub use source::{InvalidSource, PolicySource};

@@ -7,6 +7,8 @@ use gossamer_oci::{Digest, MediaType, PluginName};
 use semver::Version;
 use serde::Serialize;
 
+use crate::rollout::Percent;
+
 mod mounts;
 mod whynot;
 
@@ -136,6 +138,18 @@ impl RouteTable {
         let mounts = mounts::in_order(mounts);
         let digest = digest(&routes, &mounts);
         Self { routes, claims, mounts, passed_over, conflicts, digest }
+    }
+
+    /// The same routes, with canaries that decide for a share of a plugin's repositories by the policy with this
+    /// digest. Selections do not change; the table's digest does.
+    #[must_use]
+    pub fn with_canaries(mut self, canaries: &BTreeMap<PluginName, (Percent, Digest)>) -> Self {
+        if !canaries.is_empty() {
+            // Numbers and texts always serialise.
+            let text = serde_json::to_vec(&(self.digest, canaries)).unwrap_or_default();
+            self.digest = Digest::sha256(&text);
+        }
+        self
     }
 
     pub fn plugin(&self, plugin: &PluginName) -> Option<&Arc<Route>> {

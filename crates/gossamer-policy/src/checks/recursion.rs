@@ -58,7 +58,7 @@ fn uses(rule: &Rule, names: &Names) -> Vec<Path> {
         Seen::Reference(chain) => {
             references.extend(names.resolve(&chain).map(|path| (chain.root_name(), path)))
         }
-        Seen::With(_) => {}
+        Seen::With(_) | Seen::Text(_) => {}
     });
     let visible = |(root, _): &(Option<&str>, Path)| root.is_none_or(|root| !locals.contains(root));
     calls.extend(references.into_iter().filter(visible).map(|(_, path)| path));

@@ -12,6 +12,8 @@ pub(super) enum Seen<'a> {
     Call(Chain<'a>),
     /// What a `with` replaces.
     With(Chain<'a>),
+    /// A text that is written out.
+    Text(&'a str),
     /// A name that the rule itself introduces.
     Local(&'a str),
 }
@@ -209,11 +211,10 @@ fn introduce<'a>(expr: &'a Expr, see: See<'_, 'a>) {
 /// Expressions nest at most 32 deep: the parser sees to that.
 fn expression<'a>(expr: &'a Expr, see: See<'_, 'a>) {
     match expr {
-        Expr::String { .. }
-        | Expr::RawString { .. }
-        | Expr::Number { .. }
-        | Expr::Bool { .. }
-        | Expr::Null { .. } => {}
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().iter().for_each(|text| see(Seen::Text(text)));
+        }
+        Expr::Number { .. } | Expr::Bool { .. } | Expr::Null { .. } => {}
         Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => reference(expr, see),
         Expr::Array { items, .. } | Expr::Set { items, .. } => {
             items.iter().for_each(|item| expression(item, see));

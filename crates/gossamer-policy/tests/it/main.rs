@@ -6,6 +6,7 @@ mod compared;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod overlaps;
 mod remembered;
 #[cfg(test)]
 mod replayed;
