@@ -6,7 +6,7 @@ use bytes::Bytes;
 use gossamer_identity::Identity;
 use gossamer_wire::{NodeId, Record};
 use rand::{SeedableRng, rngs::StdRng};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
@@ -17,6 +17,7 @@ use crate::{
     error::{CallError, PublishError, StartError},
     membership::{Membership, Presence, RECORD_BYTES_MAX, Start},
     shell::{self, Ends, Shell, calling::Calling, quic},
+    sightings::{SIGHTINGS_MAX, Sightings},
     view::View,
 };
 
@@ -35,6 +36,7 @@ struct Inner {
     views: watch::Receiver<Arc<View>>,
     records: watch::Sender<Record>,
     calling: Calling,
+    sightings: Sightings,
     leave: CancellationToken,
     left: CancellationToken,
 }
@@ -70,14 +72,19 @@ impl Config {
         let (remembered, to_keep) = watch::channel(Arc::new(remembered));
         let (records, to_publish) = watch::channel(record);
         let (leave, left) = (CancellationToken::new(), CancellationToken::new());
-        let ends = Ends { records: to_publish, views, remembered, leave: leave.clone(), left: left.clone() };
+        let (to_core, seen) = mpsc::channel(SIGHTINGS_MAX);
+        let sightings = Sightings::new(to_core);
+        let ends =
+            Ends { records: to_publish, seen, views, remembered, leave: leave.clone(), left: left.clone() };
         let node = identity.node();
         let (shell, calling) = Shell::new(core, endpoint, &identity, calls, ends);
         let tasks = TaskTracker::new();
         tasks.spawn(cache::keep(directory, to_keep));
         tasks.spawn(shell.run());
         info!(%node, %address, "Taking a place in the cluster");
-        Ok(Cluster { inner: Arc::new(Inner { address, node, views: view, records, calling, leave, left }) })
+        Ok(Cluster {
+            inner: Arc::new(Inner { address, node, views: view, records, calling, sightings, leave, left }),
+        })
     }
 }
 
@@ -118,7 +125,17 @@ impl Cluster {
     /// Asks a member. Whoever answers has proved to be that member.
     pub async fn call(&self, node: NodeId, method: &str, request: Bytes) -> Result<Bytes, CallError> {
         let member = self.view().get(node).cloned().ok_or(CallError::Unknown(node))?;
-        self.inner.calling.call(&member, method, &request).await
+        let answer = self.inner.calling.call(&member, method, &request).await;
+        if matches!(answer, Ok(_) | Err(CallError::Refused(_))) {
+            self.seen(node);
+        }
+        answer
+    }
+
+    /// Says that a member was seen at work: it has just answered a request, over whatever protocol. One that serves
+    /// is not given up because somebody else could not reach it. Cheap enough to say for every request.
+    pub fn seen(&self, node: NodeId) {
+        self.inner.sightings.add(node, shell::now());
     }
 
     /// Says goodbye, so that the others know at once, and stops. May be called again.

@@ -11,6 +11,7 @@ pub mod membership;
 mod meter;
 mod rendezvous;
 mod shell;
+mod sightings;
 mod strangers;
 mod view;
 mod welcome;

@@ -45,13 +45,24 @@ pub(crate) fn called(direction: &'static str, answered: bool) {
     counter!("gossamer_cluster_calls_total", "direction" => direction, "outcome" => outcome).increment(1);
 }
 
+/// How little this node trusts its own judgement of others: 0 to 8.
+pub(crate) fn health(score: u32) {
+    gauge!("gossamer_cluster_health_score").set(f64::from(score));
+}
+
 /// Live members, ourselves included.
 pub(crate) fn members(count: usize) {
     gauge!("gossamer_cluster_members").set(count as f64);
 }
 
+/// Members that we have a connection to for gossip.
 pub(crate) fn connections(count: usize) {
     gauge!("gossamer_cluster_connections").set(count as f64);
+}
+
+/// All connections of the endpoint, of every protocol and direction.
+pub(crate) fn open_connections(count: usize) {
+    gauge!("gossamer_cluster_open_connections").set(count as f64);
 }
 
 fn wide(count: usize) -> u64 {

@@ -83,6 +83,8 @@ enum Event {
 /// The ends of the task that the handle and the disk hold.
 pub(crate) struct Ends {
     pub(crate) records: watch::Receiver<Record>,
+    /// Members that were seen at work.
+    pub(crate) seen: mpsc::Receiver<NodeId>,
     pub(crate) views: watch::Sender<Arc<View>>,
     pub(crate) remembered: watch::Sender<Arc<Addresses>>,
     /// Said by the handle: say goodbye and stop.
@@ -110,6 +112,8 @@ pub(crate) struct Shell {
 enum Wake {
     Event(Event),
     Record,
+    /// A member was seen at work.
+    Seen(NodeId),
     /// Somebody was put out of the mesh.
     Evicted,
     Time,
@@ -170,6 +174,7 @@ impl Shell {
                     self.step(Input::Publish(record));
                 }
                 Wake::Evicted => self.put_out(),
+                Wake::Seen(node) => self.step(Input::Seen(node)),
                 Wake::Time => {}
                 Wake::End { farewell } => break farewell,
             }
@@ -180,6 +185,7 @@ impl Shell {
             }
             if self.core.deadline() <= now() {
                 self.step(Input::Time);
+                meter::health(self.core.health());
             }
         };
         self.end(farewell).await;
@@ -196,6 +202,7 @@ impl Shell {
             },
             Ok(()) = self.evicted.changed() => Wake::Evicted,
             Some(event) = self.events.recv() => Wake::Event(event),
+            Some(node) = self.ends.seen.recv() => Wake::Seen(node),
             () = sleep_until(deadline.into()) => Wake::Time,
         }
     }

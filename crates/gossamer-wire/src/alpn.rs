@@ -2,7 +2,7 @@
 //!
 //! The number is the version of the whole protocol: what cannot talk to it gets the next one.
 
-/// Membership: datagrams of SWIM, and streams of [`crate::Summary`] and [`crate::Delta`].
+/// Membership: SWIM's packets as datagrams, and letters, by which members compare notes, as streams.
 pub const GOSSIP: &[u8] = b"gossamer-gossip/1";
 
 /// One request and one response per stream between members; see [`crate::method`].

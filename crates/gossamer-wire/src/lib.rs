@@ -3,7 +3,6 @@
 pub mod alpn;
 mod announcement;
 mod codec;
-mod entropy;
 mod error;
 pub mod event;
 mod generation;
@@ -20,7 +19,6 @@ mod routes;
 mod trust;
 
 pub use announcement::Announcement;
-pub use entropy::{Delta, Summary};
 pub use error::{InvalidMessage, Malformed};
 pub use generation::Generation;
 pub use join::{JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, ReattestRequest, RenewRequest};

@@ -62,6 +62,10 @@ impl<C: Calls> Accepting<C> {
                     tasks.spawn(Arc::clone(&hall.answering).member(connection, peer));
                 }
                 incoming = endpoint.accept() => match incoming {
+                    Some(incoming) if quic::is_crowded(&endpoint) => {
+                        meter::refused("connections");
+                        incoming.refuse();
+                    }
                     Some(incoming) => greet(incoming, &handshakes, &hall, &tasks),
                     None => return,
                 },

@@ -124,6 +124,10 @@ impl Calling {
 
     async fn dial(&self, member: &Member) -> Result<Connection, CallError> {
         let address = member.address;
+        if quic::is_crowded(&self.endpoint) {
+            meter::dropped("connections", 1);
+            return Err(CallError::Unreachable { address, source: quic::Crowded.into() });
+        }
         let tls = self.identity.client_config(&[alpn::CALL]);
         let dialled = quic::dial(&self.endpoint, address, Some(member.node), tls, false).await;
         meter::dialled(dialled.is_ok());

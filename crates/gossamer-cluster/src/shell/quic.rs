@@ -13,11 +13,7 @@ use quinn_proto::HashedConnectionIdGenerator;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    calls::CALL_BYTES_MAX,
-    error::StartError,
-    welcome::{Unwelcome, until_unwelcome},
-};
+use crate::{calls::CALL_BYTES_MAX, error::StartError, meter};
 
 /// How long a silent connection lives. Shorter means redialling all the time, longer means talking to the dead.
 const IDLE: Duration = Duration::from_secs(15);
@@ -37,6 +33,10 @@ const UNIDIRECTIONAL_MAX: u8 = 32;
 
 /// How many bytes of datagrams wait to be sent or read, one peer's: a second of the busiest gossip.
 const DATAGRAMS_BYTES_MAX: usize = 256 * 1024;
+
+/// How many connections there may be in all, of every protocol and direction: each of the 200 members that a full
+/// mesh is good for may have one for gossip and one for calls, and as many for a while after it has moved.
+const CONNECTIONS_MAX: usize = 1_024;
 
 /// How many connections may be waiting to be accepted.
 const INCOMING_MAX: usize = 512;
@@ -71,6 +71,11 @@ pub(crate) enum DialError {
     #[error("the peer is not the one that was dialled")]
     WrongPeer,
 }
+
+/// This node has as many connections as it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("this node has {CONNECTIONS_MAX} connections already")]
+pub(crate) struct Crowded;
 
 /// The HMAC-SHA-256 (RFC 2104) by which the endpoint proves to old peers that it has forgotten them.
 struct ResetKey {
@@ -156,6 +161,13 @@ pub(crate) async fn connect(
 }
 
 // === connections ===
+
+/// Whether there is no room for one more connection.
+pub(crate) fn is_crowded(endpoint: &Endpoint) -> bool {
+    let open = endpoint.open_connections();
+    meter::open_connections(open);
+    open >= CONNECTIONS_MAX
+}
 
 /// Who is at the other end, by the certificate that TLS has verified. `None` for those that have none.
 pub(crate) fn peer_of(connection: &Connection) -> Option<Peer> {

@@ -23,8 +23,12 @@ use crate::{
 /// How much waits for one dial to end: what SWIM sends to one node in that time.
 const WAITING_MAX: usize = 32;
 
-/// How many dials run at a time: a storm of joins is spread over a few round trips.
+/// How many dials there are at a time, those that wait for their turn included.
 const DIALS_MAX: usize = 64;
+
+/// How many of them are in their handshake at a time: when many join at once, some soon know everybody, instead of
+/// all being late for everybody.
+const HANDSHAKES_MAX: usize = 16;
 
 /// How many letters are under way at a time.
 const LETTERS_MAX: usize = 256;
@@ -56,6 +60,7 @@ pub(super) struct Transport {
     identity: Identity,
     links: HashMap<NodeId, Connection>,
     dials: HashMap<Destination, VecDeque<Parcel>>,
+    handshakes: Arc<Semaphore>,
     letters: Arc<Semaphore>,
     tasks: TaskTracker,
     events: mpsc::Sender<Event>,
@@ -77,6 +82,7 @@ impl Transport {
             events,
             links: HashMap::new(),
             dials: HashMap::new(),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
             letters: Arc::new(Semaphore::new(LETTERS_MAX)),
         }
     }
@@ -164,10 +170,15 @@ impl Transport {
         if self.dials.len() >= DIALS_MAX {
             return meter::dropped("dials", 1);
         }
+        if quic::is_crowded(&self.endpoint) {
+            return meter::dropped("connections", 1);
+        }
         self.dials.insert(to, VecDeque::from([parcel]));
         let (endpoint, identity, events) =
             (self.endpoint.clone(), self.identity.clone(), self.events.clone());
+        let handshakes = Arc::clone(&self.handshakes);
         self.tasks.spawn(async move {
+            let _turn = handshakes.acquire().await;
             let tls = identity.client_config(&[alpn::GOSSIP]);
             let dialled = quic::dial(&endpoint, to.address, to.node, tls, keep_alive).await;
             meter::dialled(dialled.is_ok());
