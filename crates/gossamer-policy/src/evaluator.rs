@@ -5,6 +5,7 @@
 
 mod child;
 mod conversation;
+mod finished;
 mod frames;
 mod pool;
 mod spawner;

@@ -38,25 +38,50 @@ impl Output {
         let Ok(object) = value.as_object() else {
             return Err(EvalError::Output("it is not an object".to_owned()));
         };
-        let text = |key: &str| match object.get(&Value::from(key)) {
-            Some(Value::String(text)) if text.len() > TEXT_BYTES_MAX => {
+        let mut output = Self::default();
+        for (key, value) in object.iter() {
+            if let Value::String(key) = key {
+                output.set(key, value)?;
+            }
+        }
+        Ok(output)
+    }
+
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), EvalError> {
+        let text = match key {
+            "repository" => &mut self.repository,
+            "redirect_url" => &mut self.redirect_url,
+            "action" => &mut self.action,
+            "digest" => &mut self.digest,
+            "media_type" => &mut self.media_type,
+            "reason" => &mut self.reason,
+            "cache_control" => &mut self.cache_control,
+            "found" => {
+                self.found = *value == Value::Bool(true);
+                return Ok(());
+            }
+            "status" => {
+                self.status = value.as_u16().unwrap_or_default();
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        match value {
+            Value::String(value) if value.len() > TEXT_BYTES_MAX => {
                 Err(EvalError::Output(format!("{key} has more than {TEXT_BYTES_MAX} bytes")))
             }
-            Some(Value::String(text)) => Ok(text.to_string()),
-            Some(_) | None => Ok(String::new()),
-        };
-        let status = object.get(&Value::from("status")).and_then(|status| status.as_u16().ok());
-        Ok(Self {
-            repository: text("repository")?,
-            redirect_url: text("redirect_url")?,
-            found: matches!(object.get(&Value::from("found")), Some(Value::Bool(true))),
-            action: text("action")?,
-            digest: text("digest")?,
-            media_type: text("media_type")?,
-            status: status.unwrap_or_default(),
-            reason: text("reason")?,
-            cache_control: text("cache_control")?,
-        })
+            Value::String(value) => {
+                value.as_ref().clone_into(text);
+                Ok(())
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Set(_)
+            | Value::Object(_)
+            | Value::Undefined => Ok(()),
+        }
     }
 
     /// The decision, given what the registry answered on the way to this output.

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
-use crate::engine::Prepared;
 use crate::evaluation::{Evaluated, Evaluation};
 use crate::evaluator::{Pool, Task};
 use crate::memo::{Key, Memo, Remembered};
@@ -118,7 +117,7 @@ impl Policies {
     ///
     /// Its package need not be `router`: the core's own policies have names of their own.
     pub fn trust(&self, source: &PolicySource) -> Result<Arc<Policy>, Refused> {
-        let home = Home::new(source.digest(), Prepared::new(source, self.shared.evaluation)?);
+        let home = Home::new(source.clone(), self.shared.evaluation)?;
         let facts = home.facts().clone();
         Ok(Policy::new(source.clone(), facts, Place::Trusted(home)))
     }

@@ -4,8 +4,8 @@
 //! on a thread of the runtime.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use gossamer_oci::Digest;
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::engine::{Engine, Prepared};
 use crate::evaluation::{Evaluated, Evaluation};
 use crate::facts::Facts;
-use crate::{EvalError, StartError, clock};
+use crate::{EvalError, PolicySource, Refused, StartError, clock};
 
 /// Most evaluations that wait: at 100 µs each, a tenth of a second of work for one thread.
 const WAITING_MAX: usize = 1024;
@@ -38,13 +38,18 @@ const STRAIN_MAX: u32 = 3 * STRAIN_OF_SLOW;
 /// Rules deep that an evaluation may go on the stack of its caller, which may have 2 MiB only.
 const DEPTH_MAX: usize = 16;
 
+/// Threads that have engines of their own. More than a runtime has on a small machine; on a larger one some share.
+const SEATS: usize = 8;
+
 /// A trusted policy, and the engines of it that are used where it is asked for.
 pub(crate) struct Home {
-    policy: Digest,
+    source: PolicySource,
+    limit: Duration,
     prepared: Arc<Prepared>,
     strain: AtomicU32,
-    /// As many as were ever needed at once, which is at most one per thread of the runtime.
-    idle: Mutex<Vec<Engine>>,
+    /// One engine per thread, each parsed for itself: engines that are copies of one another count references to
+    /// one syntax tree, and two threads that do so are no faster than one.
+    seats: [Mutex<Option<Engine>>; SEATS],
 }
 
 /// A handle on the threads. They end when it is dropped.
@@ -71,6 +76,13 @@ struct State {
     closed: bool,
 }
 
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Threads are numbered as they come.
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
 // === impl Trusted ===
 
 impl Trusted {
@@ -94,7 +106,7 @@ impl Trusted {
             return home.evaluate(evaluation);
         }
         let (reply, answer) = oneshot::channel();
-        let (policy, prepared) = (home.policy, Arc::clone(&home.prepared));
+        let (policy, prepared) = (home.source.digest(), Arc::clone(&home.prepared));
         self.queue.push(Job { policy, prepared, evaluation, reply })?;
         answer.await.unwrap_or(Err(EvalError::Busy))
     }
@@ -112,10 +124,13 @@ impl Drop for Trusted {
 // === impl Home ===
 
 impl Home {
-    pub(crate) fn new(policy: Digest, prepared: Prepared) -> Self {
+    /// Parses and checks the policy, here and now. No evaluation of it takes longer than `limit`.
+    pub(crate) fn new(source: PolicySource, limit: Duration) -> Result<Self, Refused> {
+        let prepared = Prepared::new(&source, limit)?;
         let deep = prepared.facts().depth > DEPTH_MAX;
         let strain = AtomicU32::new(if deep { STRAIN_MAX } else { 0 });
-        Self { policy, prepared: Arc::new(prepared), strain, idle: Mutex::default() }
+        let seats = Default::default();
+        Ok(Self { source, limit, prepared: Arc::new(prepared), strain, seats })
     }
 
     pub(crate) fn facts(&self) -> &Facts {
@@ -125,11 +140,14 @@ impl Home {
     /// Evaluates on the calling thread, and notes if that was not quick.
     fn evaluate(&self, evaluation: Evaluation) -> Result<Evaluated, EvalError> {
         let started = clock::now();
-        let engine = self.idle().pop();
-        let mut engine = engine.unwrap_or_else(|| Engine::new(Arc::clone(&self.prepared)));
         let Evaluation { input, host, explain } = evaluation;
-        let outcome = engine.evaluate(&input, Box::new(host), explain);
-        self.idle().push(engine);
+        let outcome = match self.seat() {
+            Some(mut seat) => {
+                seat.get_or_insert_with(|| self.engine()).evaluate(&input, Box::new(host), explain)
+            }
+            // Another thread is at work there: a copy will do this once.
+            None => Engine::new(Arc::clone(&self.prepared)).evaluate(&input, Box::new(host), explain),
+        };
         self.took(started.elapsed());
         outcome
     }
@@ -149,8 +167,19 @@ impl Home {
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Engine>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The place of the calling thread, if nobody else has it just now.
+    fn seat(&self) -> Option<MutexGuard<'_, Option<Engine>>> {
+        match self.seats.get(THREAD.with(|number| number % SEATS))?.try_lock() {
+            Ok(seat) => Some(seat),
+            Err(TryLockError::Poisoned(seat)) => Some(seat.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// An engine that shares nothing with any other. What was parsed once is parsed again.
+    fn engine(&self) -> Engine {
+        let prepared = Prepared::new(&self.source, self.limit);
+        Engine::new(prepared.map_or_else(|_| Arc::clone(&self.prepared), Arc::new))
     }
 }
 

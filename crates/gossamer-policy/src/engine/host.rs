@@ -6,6 +6,7 @@ use regorus::Value;
 
 use super::functions::{self, Function};
 use super::growth;
+use super::patterns::{self, Matcher, Patterns};
 use crate::{Answer, EvalError, Lookup};
 
 /// Who answers while a policy runs.
@@ -17,7 +18,11 @@ pub(crate) trait Host: Send {
 
 /// The evaluation that is under way. The functions of one engine share it.
 #[derive(Clone, Default)]
-pub(super) struct Session(Arc<Mutex<State>>);
+pub(super) struct Session {
+    state: Arc<Mutex<State>>,
+    /// Kept from one evaluation to the next.
+    patterns: Arc<Mutex<Patterns>>,
+}
 
 #[derive(Default)]
 struct State {
@@ -46,6 +51,13 @@ impl Session {
         for &(name, arguments, estimate) in growth::BOUNDED {
             let (session, originals) = (self.clone(), originals.clone());
             let call = move |values: Vec<Value>| Ok(session.grow(name, estimate, &originals, &values)?);
+            engine
+                .add_extension(name.to_owned(), arguments, Box::new(call))
+                .map_err(|error| unusable(error.to_string()))?;
+        }
+        for &(name, arguments, matcher) in patterns::MATCHERS {
+            let session = self.clone();
+            let call = move |values: Vec<Value>| Ok(session.find(matcher, &values)?);
             engine
                 .add_extension(name.to_owned(), arguments, Box::new(call))
                 .map_err(|error| unusable(error.to_string()))?;
@@ -99,8 +111,13 @@ impl Session {
         state.noted(outcome)
     }
 
+    fn find(&self, matcher: Matcher, arguments: &[Value]) -> Result<Value, EvalError> {
+        let outcome = matcher(&mut self.patterns.lock().unwrap_or_else(PoisonError::into_inner), arguments);
+        if outcome.is_err() { self.state().noted(outcome) } else { outcome }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{counter, gauge};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 pub(crate) use super::conversation::Task;
 use super::conversation::{Broken, Done, Worker};
+use super::finished::Finished;
 use super::frames::Limits;
 use super::spawner::{Program, Spawner};
 use crate::evaluation::Evaluated;
@@ -51,7 +52,7 @@ struct Shared {
     children: Semaphore,
     waiting: AtomicUsize,
     idle: Mutex<Vec<Worker>>,
-    /// Conversations run in tasks of their own, so that a caller that goes away does not cost a child.
+    /// Those whose callers went away: they are finished all the same, so that this does not cost a child.
     conversations: TaskTracker,
 }
 
@@ -97,14 +98,10 @@ impl Pool {
     }
 
     async fn run(&self, mut task: Task) -> Result<Done, EvalError> {
-        let (reply, answer) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         let queued = Queued::enter(&self.shared)?;
-        self.shared.conversations.spawn(async move {
-            let outcome = shared.run(&mut task, queued).await;
-            drop(reply.send(outcome)); // the caller may have gone
-        });
-        answer.await.unwrap_or_else(|_| Err(EvalError::Evaluator("the conversation was dropped".to_owned())))
+        let conversation = async move { shared.run(&mut task, queued).await };
+        Finished::new(conversation, &self.shared.conversations).await
     }
 }
 

@@ -8,7 +8,7 @@ const QUICK: Duration = Duration::from_micros(50);
 
 fn home(rules: &str) -> Home {
     let source = PolicySource::parse(Digest::sha256(b""), format!("package router\n{rules}"), "").unwrap();
-    Home::new(source.digest(), Prepared::new(&source, Duration::from_secs(1)).unwrap())
+    Home::new(source, Duration::from_secs(1)).unwrap()
 }
 
 #[test]
