@@ -5,7 +5,7 @@ use std::future::Future;
 
 use gossamer_oci::{PluginName, RepositoryName};
 
-use crate::{Event, Head, Lane, Sequence};
+use crate::{Event, Head, Lane, LogId, Sequence};
 
 /// The durable log of events, and how far each plugin has come in it.
 ///
@@ -14,6 +14,9 @@ use crate::{Event, Head, Lane, Sequence};
 /// Events that every plugin is past may have been trimmed; reads then start at the oldest kept.
 pub trait EventLog: Send + Sync + 'static {
     type Error: Error + Send + Sync + 'static;
+
+    /// In which log all sequences of this store count. Never changes.
+    fn id(&self) -> LogId;
 
     /// The heads after `after`, at most `limit`, of all repositories. Fewer than `limit` means
     /// that the log ended there.

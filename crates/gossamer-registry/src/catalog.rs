@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use gossamer_events::{Cursors, DeadLetter, Event, Head, Lane, Sequence};
+use gossamer_events::{Cursors, DeadLetter, Event, Head, Lane, LogId, Sequence};
 use gossamer_oci::{Algorithm, Descriptor, Digest, MediaType, PluginName, Reference, RepositoryName, Tag};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -60,6 +60,9 @@ pub(crate) trait Catalog: Send + Sync + 'static {
         after: Sequence,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error>;
+
+    /// The log that its events are in.
+    fn log(&self) -> LogId;
 
     /// The sequence of the newest event.
     fn head(&self) -> watch::Receiver<Sequence>;

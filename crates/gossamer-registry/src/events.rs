@@ -1,6 +1,6 @@
 //! The log of events, as delivery reads it.
 
-use gossamer_events::{Cursors, DeadLetter, Event, EventLog, Head, Lane, Sequence};
+use gossamer_events::{Cursors, DeadLetter, Event, EventLog, Head, Lane, LogId, Sequence};
 use gossamer_oci::{PluginName, RepositoryName};
 
 use crate::catalog::{Catalog, Change, EventsQuery};
@@ -11,6 +11,10 @@ use crate::{Error, Registry};
 
 impl EventLog for Registry {
     type Error = Error;
+
+    fn id(&self) -> LogId {
+        self.log()
+    }
 
     async fn heads(&self, after: Sequence, limit: usize) -> Result<Vec<Head>, Error> {
         let query = EventsQuery { repository: None, after, limit };

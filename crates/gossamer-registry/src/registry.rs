@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
-use gossamer_events::Sequence;
+use gossamer_events::{LogId, Sequence};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tracing::info;
@@ -47,6 +47,11 @@ impl Registry {
             inner.catalog.apply(Change::EndUpload { id: row.upload.id }).await?;
         }
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The log in which the sequences of all events of this registry count.
+    pub fn log(&self) -> LogId {
+        self.inner.catalog.log()
     }
 
     /// The sequence of the newest event. Changes once the event is durable.

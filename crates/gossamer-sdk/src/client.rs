@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use gossamer_cluster::Cluster;
-use gossamer_events::Sequence;
+use gossamer_events::{LogId, Position, Sequence};
 use gossamer_identity::Identity;
 use gossamer_oci::{Digest, InvalidManifest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use gossamer_wire::NodeId;
@@ -44,6 +44,7 @@ const TAGS_BYTES_MAX: usize = TAGS_PAGE * 131 + 1024;
 
 /// The number of the event that a change of the registry made, on the answer to that change.
 const SEQUENCE_HEADER: &str = "gossamer-sequence";
+const LOG_HEADER: &str = "gossamer-log";
 
 /// Manifests that are asked for, in the order of preference.
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -75,14 +76,14 @@ pub struct Pushed {
     /// Bytes of the layer.
     pub size: u64,
     /// The event; none if nothing changed or the core does not say.
-    pub sequence: Option<Sequence>,
+    pub event: Option<Position>,
 }
 
 /// What came of a delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
     /// It is gone; with the event, if the core says which.
-    Now(Option<Sequence>),
+    Now(Option<Position>),
     /// It was not there.
     Before,
 }
@@ -186,7 +187,7 @@ impl RegistryClient {
     ) -> Result<Deleted, ClientError> {
         let path = format!("/v2/{repository}/manifests/{digest}");
         let answer = found(self.ask(|| Request::delete(&path).body(Body::empty())).await?).await?;
-        Ok(answer.map_or(Deleted::Before, |answer| Deleted::Now(sequence(&answer))))
+        Ok(answer.map_or(Deleted::Before, |answer| Deleted::Now(event(&answer))))
     }
 
     /// The content of a blob as a stream, or none if there is none. The digest is not verified on the way.
@@ -204,7 +205,7 @@ impl RegistryClient {
         &self,
         artifact: &Artifact,
         content: &Bytes,
-    ) -> Result<Option<Sequence>, ClientError> {
+    ) -> Result<Option<Position>, ClientError> {
         let Artifact { repository, tag, .. } = artifact;
         let path = format!("/v2/{repository}/manifests/{tag}");
         let ask = || {
@@ -214,7 +215,7 @@ impl RegistryClient {
                 .body(Body::from(content.clone()))
         };
         let answer = expect(self.ask(ask).await?, StatusCode::CREATED).await?;
-        Ok(sequence(&answer))
+        Ok(event(&answer))
     }
 
     /// Asks one core after the other until one answers. Only for what may be done twice.
@@ -281,9 +282,13 @@ async fn read(answer: Response<Body>, bytes_max: usize) -> Result<Bytes, ClientE
     read.map_err(|_| ClientError::Nonsense("it is too long, or it broke off"))
 }
 
-fn sequence(answer: &Response<Body>) -> Option<Sequence> {
-    let number = answer.headers().get(SEQUENCE_HEADER)?.to_str().ok()?.parse().ok()?;
-    Some(Sequence::new(number))
+fn event(answer: &Response<Body>) -> Option<Position> {
+    let text = |name: &str| answer.headers().get(name)?.to_str().ok();
+    let log = match text(LOG_HEADER) {
+        Some(log) => log.parse().ok()?,
+        None => LogId::UNNAMED,
+    };
+    Some(Position { log, sequence: Sequence::new(text(SEQUENCE_HEADER)?.parse().ok()?) })
 }
 
 impl std::fmt::Debug for RegistryClient {

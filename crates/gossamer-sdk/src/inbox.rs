@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gossamer_events::{Event, Sequence};
+use gossamer_events::{Event, LogId, Position};
 use gossamer_oci::{Digest, RepositoryName};
 use metrics::{counter, gauge};
 use tokio::sync::{broadcast, mpsc};
@@ -37,7 +37,7 @@ const SETTLED_MAX: usize = 1024;
 pub struct Inbox {
     database: Database,
     arrivals: mpsc::Sender<RepositoryName>,
-    settled: broadcast::Sender<Sequence>,
+    settled: broadcast::Sender<Position>,
     pending: Arc<AtomicU64>,
     storing: TaskTracker,
 }
@@ -58,7 +58,7 @@ pub enum EnqueueError {
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
     #[error("event {0} was not handled in time")]
-    TimedOut(Sequence),
+    TimedOut(Position),
     #[error("the inbox cannot be read")]
     Database(#[from] DatabaseError),
 }
@@ -85,28 +85,35 @@ impl Inbox {
 
     /// Stores an event. `Ok` means that it is on disk, now or since an earlier delivery.
     ///
-    /// `encoded` is the event as it came; it tells a second delivery from another event with the same sequence,
-    /// which a core may send whose log was restored from a backup.
+    /// An event is known by its log and its sequence in that: cores with separate catalogs number theirs alike.
+    /// `encoded` is the event as it came; it tells a second delivery from another event at the same position, which a
+    /// core may send whose log was restored from a backup.
     ///
     /// Runs to its end even if the caller goes away meanwhile, as it does when the core that delivers dies: an event
     /// that is stored but of which the lanes never hear would wait for the next start.
-    pub(crate) async fn enqueue(&self, event: &Event, encoded: Bytes) -> Result<(), EnqueueError> {
+    pub(crate) async fn enqueue(
+        &self,
+        log: LogId,
+        event: &Event,
+        encoded: Bytes,
+    ) -> Result<(), EnqueueError> {
         if self.pending.load(Ordering::Relaxed) >= PENDING_MAX {
             return Err(EnqueueError::Full);
         }
-        let storing = self.clone().store(event.sequence, event.repository.clone(), encoded);
+        let position = Position { log, sequence: event.sequence };
+        let storing = self.clone().store(position, event.repository.clone(), encoded);
         self.storing.spawn(storing).await.unwrap_or(Err(DatabaseError::Closed.into()))
     }
 
     async fn store(
         self,
-        sequence: Sequence,
+        position: Position,
         repository: RepositoryName,
         encoded: Bytes,
     ) -> Result<(), EnqueueError> {
         let fingerprint = Digest::sha256(&encoded);
         let lane = repository.clone();
-        let store = move |c: &_| table::insert(c, sequence, &lane, &fingerprint, &encoded);
+        let store = move |c: &_| table::insert(c, position, &lane, &fingerprint, &encoded);
         match self.database.write(store).await? {
             table::Stored::Known => return Ok(()),
             table::Stored::Replaced => {}
@@ -121,23 +128,23 @@ impl Inbox {
         Ok(())
     }
 
-    /// Waits until the event `sequence` has been handled here, or for `within` at most.
+    /// Waits until this event has been handled here, or for `within` at most.
     ///
     /// An event that another instance of the plugin handles is never seen here.
-    pub async fn handled(&self, sequence: Sequence, within: Duration) -> Result<(), WaitError> {
-        let waiting = tokio::time::timeout(within, self.wait_for(sequence));
-        waiting.await.map_err(|_| WaitError::TimedOut(sequence))?
+    pub async fn handled(&self, event: Position, within: Duration) -> Result<(), WaitError> {
+        let waiting = tokio::time::timeout(within, self.wait_for(event));
+        waiting.await.map_err(|_| WaitError::TimedOut(event))?
     }
 
-    async fn wait_for(&self, sequence: Sequence) -> Result<(), WaitError> {
+    async fn wait_for(&self, event: Position) -> Result<(), WaitError> {
         let mut settled = self.settled.subscribe();
         loop {
-            if self.database.read(move |c| table::is_handled(c, sequence)).await? {
+            if self.database.read(move |c| table::is_handled(c, event)).await? {
                 return Ok(());
             }
             loop {
                 match settled.recv().await {
-                    Ok(handled) if handled == sequence => return Ok(()),
+                    Ok(handled) if handled == event => return Ok(()),
                     Ok(_) => {}
                     Err(broadcast::error::RecvError::Lagged(_)) => break, // it may have been among those: look
                     Err(broadcast::error::RecvError::Closed) => return Err(DatabaseError::Closed.into()),
@@ -158,16 +165,16 @@ impl Inbox {
     }
 
     /// Commits an effect together with the mark that its event was handled.
-    async fn settle(&self, sequence: Sequence, effect: Effect) -> Result<(), DatabaseError> {
+    async fn settle(&self, event: Position, effect: Effect) -> Result<(), DatabaseError> {
         let settle = move |c: &_| {
             effect.apply(c)?;
-            table::mark_handled(c, sequence)
+            table::mark_handled(c, event)
         };
         self.database.write(settle).await?;
         self.pending.fetch_sub(1, Ordering::Relaxed);
         counter!("gossamer_inbox_handled_total").increment(1);
         self.gauge();
-        self.settled.send(sequence).ok(); // nobody need be waiting
+        self.settled.send(event).ok(); // nobody need be waiting
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub use plugin::{Effect, Plugin, PluginError, Retry};
 pub use runner::{RunError, main, main_with, run, run_until};
 
 // The words of the trait above: an author names them and depends on this crate alone.
-pub use gossamer_events::{Action, Event, Origin, Sequence};
+pub use gossamer_events::{Action, Event, LogId, Origin, Position, Sequence};
 pub use gossamer_oci::{
     Descriptor, Digest, InvalidManifest, Manifest, MediaType, Reference, RepositoryName, Tag,
 };

@@ -28,11 +28,11 @@ async fn receive(State(inbox): State<Inbox>, body: Body) -> Response {
     let Ok(encoded) = axum::body::to_bytes(body, gossamer_wire::event::BYTES_MAX).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "the event is too large or broke off\n").into_response();
     };
-    let event = match gossamer_wire::event::decode(&encoded) {
+    let (log, event) = match gossamer_wire::event::decode(&encoded) {
         Ok(event) => event,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    match inbox.enqueue(&event, encoded).await {
+    match inbox.enqueue(log, &event, encoded).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(error @ EnqueueError::Full) => {
             let retry_after = [(header::RETRY_AFTER, FULL_RETRY_SECONDS.to_string())];

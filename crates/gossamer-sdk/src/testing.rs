@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use gossamer_events::{Event, Sequence};
+use gossamer_events::{Event, LogId, Position, Sequence};
 use gossamer_wire::NodeId;
 use http::{Request, StatusCode};
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ impl InProcess {
 
     /// Waits until the plugin has handled an event that was delivered.
     pub async fn handled(&self, sequence: Sequence) -> Result<(), WaitError> {
-        self.inbox.handled(sequence, HANDLED_MAX).await
+        self.inbox.handled(Position { log: LogId::UNNAMED, sequence }, HANDLED_MAX).await
     }
 
     /// Stops as a process does: what is in hand is handled, the rest waits for the next start.
@@ -79,7 +79,7 @@ impl InProcess {
 
 /// Posts an event to a plugin's service, for registries in a test that tell a plugin of what happened.
 pub async fn deliver(service: Router, event: &Event) -> StatusCode {
-    let body = Body::from(gossamer_wire::event::encode(event));
+    let body = Body::from(gossamer_wire::event::encode(LogId::UNNAMED, event));
     match Request::post(service::EVENTS_PATH).body(body) {
         Ok(request) => match service.oneshot(request).await {
             Ok(answer) => answer.status(),

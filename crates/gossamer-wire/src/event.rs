@@ -1,7 +1,7 @@
 //! Events as a core posts them to a plugin: Beskar's `EventPayload` and our fields after it.
 
 use bytes::Bytes;
-use gossamer_events::{Action, Event, Origin, Sequence};
+use gossamer_events::{Action, Event, LogId, Origin, Sequence};
 use gossamer_oci::MediaType;
 use time::OffsetDateTime;
 
@@ -12,50 +12,43 @@ use crate::proto::event::v1 as proto;
 /// The largest manifest that the registry takes, and 64 KiB for all that is beside it.
 pub const BYTES_MAX: usize = 4 * 1024 * 1024 + 64 * 1024;
 
-pub fn encode(event: &Event) -> Bytes {
-    codec::encode(&proto::EventPayload::from(event))
+/// The event, and the log that its sequence counts in.
+pub fn encode(log: LogId, event: &Event) -> Bytes {
+    codec::encode(&payload(log, event))
 }
 
-/// The event in `bytes`, with its time in UTC.
-pub fn decode(bytes: &[u8]) -> Result<Event, InvalidMessage> {
-    codec::decode::<proto::EventPayload>(bytes, BYTES_MAX)?.try_into()
+/// The event in `bytes`, with its time in UTC, and the log that its sequence counts in.
+pub fn decode(bytes: &[u8]) -> Result<(LogId, Event), InvalidMessage> {
+    let mut wire = codec::decode::<proto::EventPayload>(bytes, BYTES_MAX)?;
+    let log = std::mem::take(&mut wire.log);
+    let log = if log.is_empty() { Ok(LogId::UNNAMED) } else { LogId::try_from(log.as_ref()) };
+    Ok((log.map_err(|error| invalid("log", error))?, wire.try_into()?))
 }
 
 // === impl EventPayload ===
 
-impl From<&Event> for proto::EventPayload {
-    fn from(event: &Event) -> Self {
-        let Event {
-            sequence,
-            repository,
-            digest,
-            tag,
-            media_type,
-            payload,
-            action,
-            origin,
-            time,
-            traceparent,
-        } = event;
-        let (action, kind) = action_to_wire(*action);
-        let (origin, origin_name) = match origin {
-            Origin::External { principal } => (proto::Origin::External, principal.clone()),
-            Origin::Plugin { name } => (proto::Origin::Plugin, name.to_string()),
-        };
-        Self {
-            repository: repository.to_string(),
-            digest: digest.to_string(),
-            mediatype: media_type.as_ref().map(MediaType::to_string).unwrap_or_default(),
-            payload: payload.clone(),
-            action: action.into(),
-            origin: origin.into(),
-            sequence: sequence.get(),
-            tag: tag.as_ref().map(ToString::to_string).unwrap_or_default(),
-            time: Some(proto::Time { seconds: time.unix_timestamp(), nanoseconds: time.nanosecond() }),
-            traceparent: traceparent.clone(),
-            origin_name,
-            kind: kind.into(),
-        }
+fn payload(log: LogId, event: &Event) -> proto::EventPayload {
+    let Event { sequence, repository, digest, tag, media_type, payload, action, origin, time, traceparent } =
+        event;
+    let (action, kind) = action_to_wire(*action);
+    let (origin, origin_name) = match origin {
+        Origin::External { principal } => (proto::Origin::External, principal.clone()),
+        Origin::Plugin { name } => (proto::Origin::Plugin, name.to_string()),
+    };
+    proto::EventPayload {
+        repository: repository.to_string(),
+        digest: digest.to_string(),
+        mediatype: media_type.as_ref().map(MediaType::to_string).unwrap_or_default(),
+        payload: payload.clone(),
+        action: action.into(),
+        origin: origin.into(),
+        sequence: sequence.get(),
+        tag: tag.as_ref().map(ToString::to_string).unwrap_or_default(),
+        time: Some(proto::Time { seconds: time.unix_timestamp(), nanoseconds: time.nanosecond() }),
+        traceparent: traceparent.clone(),
+        origin_name,
+        kind: kind.into(),
+        log: if log == LogId::UNNAMED { Bytes::new() } else { Bytes::copy_from_slice(log.as_bytes()) },
     }
 }
 
@@ -76,6 +69,7 @@ impl TryFrom<proto::EventPayload> for Event {
             traceparent,
             origin_name,
             kind,
+            log: _, // read by `decode`
         } = wire;
         Ok(Self {
             sequence: Sequence::new(sequence),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use gossamer_events::{Action, Event, Origin, Sequence};
+use gossamer_events::{Action, Event, LogId, Origin, Sequence};
 use gossamer_oci::{Digest, MediaType, PluginName};
 use proptest::collection::vec;
 use proptest::option;
@@ -156,8 +156,11 @@ proptest! {
     }
 
     #[test]
-    fn events_survive_the_wire(event in an_event()) {
-        prop_assert_eq!(event::decode(&event::encode(&event)).unwrap(), event);
+    fn events_survive_the_wire(event in an_event(), log in any::<[u8; 16]>()) {
+        let log = LogId::from_bytes(log);
+        prop_assert_eq!(event::decode(&event::encode(log, &event)).unwrap(), (log, event.clone()));
+        let unnamed = event::encode(LogId::UNNAMED, &event);
+        prop_assert_eq!(event::decode(&unnamed).unwrap(), (LogId::UNNAMED, event));
     }
 
     #[test]
@@ -253,7 +256,7 @@ fn beskar_can_read_our_events() {
     expected.extend([0x22, 2]);
     expected.extend(b"{}");
     expected.extend([0x28, 2, 0x30, 1]); // action = DELETE, origin = EXTERNAL
-    assert!(event::encode(&event).starts_with(&expected));
+    assert!(event::encode(LogId::UNNAMED, &event).starts_with(&expected));
 }
 
 #[test]

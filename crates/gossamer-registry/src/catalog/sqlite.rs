@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use gossamer_events::{Cursors, DeadLetter, Event, Head, Sequence};
+use gossamer_events::{Cursors, DeadLetter, Event, Head, LogId, Sequence};
 use gossamer_oci::{Descriptor, Digest, PluginName, Reference, RepositoryName, Tag};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -43,6 +43,7 @@ pub(crate) struct Sqlite {
     orders: mpsc::Sender<Order>,
     writer: Mutex<Option<JoinHandle<Totals>>>,
     readers: Arc<Readers>,
+    log: LogId,
     head: watch::Receiver<Sequence>,
 }
 
@@ -55,11 +56,12 @@ impl Sqlite {
         migrate::migrate(&mut connection)?;
         let readers = Arc::new(Readers::open(|| connect(path))?);
         let newest = readers.with(read::newest)?;
+        let log = readers.with(read::log_id)?;
         let (head, head_seen) = watch::channel(newest);
         let (orders, queue) = mpsc::channel(QUEUE_MAX);
         let writer = Writer { connection, synced: true, index, head, totals: Totals::default() };
         let thread = thread::Builder::new().name("catalog".into()).spawn(move || writer.run(queue))?;
-        Ok(Self { orders, writer: Mutex::new(Some(thread)), readers, head: head_seen })
+        Ok(Self { orders, writer: Mutex::new(Some(thread)), readers, log, head: head_seen })
     }
 
     /// Lets the writer finish what it took, and says what it did; nothing if it was stopped before.
@@ -144,6 +146,10 @@ impl Catalog for Sqlite {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
         self.readers.with(|connection| read::dead_letters(connection, plugin, after, limit))
+    }
+
+    fn log(&self) -> LogId {
+        self.log
     }
 
     fn head(&self) -> watch::Receiver<Sequence> {

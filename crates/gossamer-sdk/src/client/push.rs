@@ -61,8 +61,8 @@ pub(super) async fn push(
     };
     let ((), (layer, size)) = futures::try_join!(config, file)?;
     let manifest = Bytes::from(manifest(artifact, &empty, &layer, size).to_string());
-    let sequence = client.put_manifest(artifact, &manifest).await?;
-    Ok(Pushed { manifest: Digest::sha256(&manifest), layer, size, sequence })
+    let event = client.put_manifest(artifact, &manifest).await?;
+    Ok(Pushed { manifest: Digest::sha256(&manifest), layer, size, event })
 }
 
 fn manifest(artifact: &Artifact, config: &Digest, layer: &Digest, size: u64) -> serde_json::Value {

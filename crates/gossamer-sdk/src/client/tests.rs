@@ -63,7 +63,7 @@ async fn a_push_streams_the_content_and_ends_with_the_manifest() {
     let content = Body::from_stream(stream::iter(["hello ", "world"].map(Ok::<_, std::io::Error>)));
     let pushed = client.push_artifact(&artifact(), content).await.unwrap();
     assert_eq!((pushed.layer, pushed.size), (Digest::sha256(b"hello world"), 11));
-    assert_eq!(pushed.sequence.map(gossamer_events::Sequence::get), Some(17));
+    assert_eq!(pushed.event.map(|event| event.sequence.get()), Some(17));
 
     let asked = log.lock().unwrap().clone();
     let config = format!("POST a/blobs/uploads/?digest={}", Digest::sha256(b""));

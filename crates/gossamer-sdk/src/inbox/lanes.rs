@@ -103,16 +103,16 @@ async fn run_turn(
 
 /// Handles the next event of a lane; false if there is none.
 async fn run_next(inbox: &Inbox, handler: &Handler, repository: &RepositoryName) -> Result<bool, Retry> {
-    let Some(table::Pending { sequence, encoded }) = inbox.next(repository).await.map_err(Retry::later)?
+    let Some(table::Pending { position, encoded }) = inbox.next(repository).await.map_err(Retry::later)?
     else {
         return Ok(false);
     };
-    let event = gossamer_wire::event::decode(&encoded).map_err(Retry::later)?;
+    let (_, event) = gossamer_wire::event::decode(&encoded).map_err(Retry::later)?;
     let handling = async { handler(Arc::new(event)).await };
     let effect = AssertUnwindSafe(handling).catch_unwind().await;
     let effect =
-        effect.unwrap_or_else(|_| Err(Retry::later(format_args!("handling {sequence} panicked"))))?;
-    inbox.settle(sequence, effect).await.map_err(Retry::later)?;
+        effect.unwrap_or_else(|_| Err(Retry::later(format_args!("handling {position} panicked"))))?;
+    inbox.settle(position, effect).await.map_err(Retry::later)?;
     Ok(true)
 }
 

@@ -122,7 +122,7 @@ impl<L: EventLog, T: Transport> Means<L, T> {
         let found = events.into_iter().find(|event| event.sequence == sequence);
         let gone = || Failure::Refused { reason: "the log has it no more".into() };
         let event = found.ok_or_else(gone)?;
-        let encoded = gossamer_wire::event::encode(&event);
+        let encoded = gossamer_wire::event::encode(self.log.id(), &event);
         self.transport.post(&owner, encoded).await?;
         measures::arrived(&lane.plugin, &event);
         Ok(())

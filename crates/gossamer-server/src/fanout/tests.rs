@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gossamer_events::delivery::{self, Failure};
-use gossamer_events::{Action, Cursors, DeadLetter, Event, EventLog, Head, Lane, Origin, Sequence};
+use gossamer_events::{Action, Cursors, DeadLetter, Event, EventLog, Head, Lane, LogId, Origin, Sequence};
 use gossamer_oci::{Digest, PluginName, RepositoryName};
 use gossamer_wire::{Generation, NodeId};
 use http::StatusCode;
@@ -67,6 +67,10 @@ impl Log {
 
 impl EventLog for Log {
     type Error = Broken;
+
+    fn id(&self) -> LogId {
+        LogId::UNNAMED
+    }
 
     async fn heads(&self, after: Sequence, limit: usize) -> Result<Vec<Head>, Broken> {
         Ok(self.events(None, after, limit)?.iter().map(Event::head).collect())
@@ -175,7 +179,7 @@ enum Said {
 
 impl Transport for Wire {
     async fn post(&self, to: &Instance, event: Bytes) -> Result<(), Failure> {
-        let event = gossamer_wire::event::decode(&event).unwrap();
+        let (_, event) = gossamer_wire::event::decode(&event).unwrap();
         let said = {
             let mut script = self.0.lock().unwrap();
             let said = script.says.get_mut(&to.plugin).and_then(Vec::pop);

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use crate::Error;
 
 /// What leads from each version to the next. Append; never edit what was released.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("log_id.sql")];
 
 /// Takes the missing steps, each in a transaction together with the number of the version it leads to.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Each question as SQL.
 
 use bytes::Bytes;
-use gossamer_events::{Cursors, Sequence};
+use gossamer_events::{Cursors, LogId, Sequence};
 use gossamer_oci::{Descriptor, Digest, MediaType, PluginName, Reference, RepositoryName, Tag};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
@@ -126,6 +126,11 @@ pub(super) fn uploads(connection: &Connection) -> rusqlite::Result<Vec<UploadRow
             Ok(UploadRow { upload, algorithm: parsed(row, "algorithm")?, size, touched })
         })?
         .collect()
+}
+
+/// The name of the log.
+pub(super) fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
+    connection.query_row("SELECT id FROM log", [], |row| parsed(row, "id"))
 }
 
 /// The last sequence given out.

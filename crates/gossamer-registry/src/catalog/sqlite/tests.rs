@@ -50,7 +50,7 @@ fn a_catalog_of_a_newer_program_is_left_alone() {
     migrate::migrate(&mut connection).unwrap();
     migrate::migrate(&mut connection).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
-    assert!(matches!(open(&directory), Err(Error::CatalogVersion { found: 999, known: 1 })));
+    assert!(matches!(open(&directory), Err(Error::CatalogVersion { found: 999, known: 2 })));
 }
 
 #[test]

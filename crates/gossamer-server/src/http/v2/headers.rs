@@ -9,6 +9,8 @@ pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("do
 pub(super) const DOCKER_UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// The number of the event that the change made, so that a plugin can wait until it has handled its own.
 pub(super) const GOSSAMER_SEQUENCE: HeaderName = HeaderName::from_static("gossamer-sequence");
+/// The log that the number counts in.
+pub(super) const GOSSAMER_LOG: HeaderName = HeaderName::from_static("gossamer-log");
 pub(super) const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 pub(super) const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 pub(super) const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");

@@ -1,7 +1,7 @@
 //! `/v2/<name>/manifests/<reference>`: read, push and delete manifests and tags.
 
 use axum::response::{IntoResponse, Response};
-use gossamer_events::Origin;
+use gossamer_events::{Origin, Sequence};
 use gossamer_oci::{Manifest, MediaType, Reference, RepositoryName, Tag};
 use gossamer_registry::{Author, PutManifest, Stored};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::body::Lent;
 use super::error::Failure;
-use super::headers::{DOCKER_CONTENT_DIGEST, GOSSAMER_SEQUENCE, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value};
+use super::headers::{DOCKER_CONTENT_DIGEST, GOSSAMER_LOG, GOSSAMER_SEQUENCE, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value};
 use super::{Call, content};
 use crate::access::{Action, Principal};
 
@@ -47,7 +47,7 @@ pub(super) async fn answer(
                 }
             };
             let mut response = StatusCode::ACCEPTED.into_response();
-            response.headers_mut().extend(sequence.map(|sequence| (GOSSAMER_SEQUENCE, value(sequence))));
+            name_event(response.headers_mut(), call, sequence);
             Ok(response)
         }
         _ => Err(Failure::MethodNotAllowed { allow: "GET, HEAD, PUT, DELETE" }),
@@ -71,7 +71,17 @@ async fn put(
     let put =
         PutManifest { repository, reference, tags: tags.clone(), content_type, content, origin, traceparent };
     let stored = call.registry().put_manifest(put).await?;
-    Ok(created(&name, &stored, &tags))
+    let mut response = created(&name, &stored, &tags);
+    name_event(response.headers_mut(), call, stored.sequence);
+    Ok(response)
+}
+
+/// Says which event the change is, if it is one.
+fn name_event(headers: &mut HeaderMap, call: &Call<'_>, sequence: Option<Sequence>) {
+    if let Some(sequence) = sequence {
+        headers.insert(GOSSAMER_SEQUENCE, value(sequence));
+        headers.insert(GOSSAMER_LOG, value(call.registry().log()));
+    }
 }
 
 fn created(repository: &RepositoryName, stored: &Stored, tags: &[Tag]) -> Response {
@@ -79,7 +89,6 @@ fn created(repository: &RepositoryName, stored: &Stored, tags: &[Tag]) -> Respon
     let headers = response.headers_mut();
     headers.insert(LOCATION, value(format_args!("/v2/{repository}/manifests/{}", stored.digest)));
     headers.insert(DOCKER_CONTENT_DIGEST, value(stored.digest));
-    headers.extend(stored.sequence.map(|sequence| (GOSSAMER_SEQUENCE, value(sequence))));
     headers.extend(stored.subject.map(|subject| (OCI_SUBJECT, value(subject))));
     for tag in tags {
         headers.append(OCI_TAG, value(tag));
