@@ -78,6 +78,20 @@ pub enum StartError {
 // === impl EvalError ===
 
 impl EvalError {
+    /// A word for the kind of failure, as metrics have it.
+    pub(crate) fn cause(&self) -> &'static str {
+        match self {
+            Self::Policy(_) => "policy",
+            Self::Output(_) => "output",
+            Self::BodyInvalid(_) | Self::BodyTooLarge | Self::BodyWanted => "body",
+            Self::Lookup(_) => "lookup",
+            Self::Exceeded(_) => "limit",
+            Self::Evaluator(_) => "evaluator",
+            Self::Quarantined { .. } => "quarantine",
+            Self::Busy => "busy",
+        }
+    }
+
     /// Whether the policy is to blame in a way that costs others: time, memory or an evaluator.
     pub(crate) fn is_strike(&self) -> bool {
         match self {

@@ -230,7 +230,10 @@ fn strike(policy: &Policy) {
 }
 
 fn refused(policy: &Policy, error: &EvalError) {
-    counter!("gossamer_policy_failures_total").increment(1);
+    // A body that is wanted is fetched, and the question asked again.
+    if *error != EvalError::BodyWanted {
+        counter!("gossamer_policy_failures_total", "cause" => error.cause()).increment(1);
+    }
     tracing::debug!(policy = %policy.digest(), %error, "A policy gave no decision");
 }
 
