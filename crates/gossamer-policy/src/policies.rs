@@ -119,7 +119,7 @@ impl Policies {
     pub fn trust(&self, source: &PolicySource) -> Result<Arc<Policy>, Refused> {
         let home = Home::new(source.clone(), self.shared.evaluation)?;
         let facts = home.facts().clone();
-        Ok(Policy::new(source.clone(), facts, Place::Trusted(home)))
+        Ok(Policy::new(source.clone(), facts, Place::Trusted(Box::new(home))))
     }
 
     /// Takes a stranger's policy: parses, checks and tries it in an evaluator child, where it will always run.

@@ -22,7 +22,7 @@ pub struct Policy {
 /// Where a policy runs.
 pub(crate) enum Place {
     /// In this process.
-    Trusted(Home),
+    Trusted(Box<Home>),
     /// In an evaluator child. The permits are those that this policy may hold at once.
     Isolated(Arc<Semaphore>),
 }
