@@ -31,6 +31,8 @@ const WALLS: &[(&str, &[&str])] = &[
 
 /// Files and folders that decide: they own no task, no socket and no clock.
 const PURE: &[&str] = &[
+    "crates/gossamer-cluster/src/diagnosis",
+    "crates/gossamer-cluster/src/diagnosis.rs",
     "crates/gossamer-cluster/src/membership",
     "crates/gossamer-cluster/src/rendezvous.rs",
     "crates/gossamer-events/src",

@@ -2,6 +2,7 @@
 
 pub mod halves;
 pub mod mesh;
+pub mod netns;
 pub mod oci;
 pub mod process;
 pub mod sim;

@@ -17,7 +17,9 @@ pub(super) async fn run(api: &Api, output: Output) -> anyhow::Result<()> {
     match items(&answer, "findings").count() {
         0 => Ok(()),
         1 => Err(Failure::new(Class::Ailing, "there is a likely cause of trouble").into()),
-        count => Err(Failure::new(Class::Ailing, format!("there are {count} likely causes of trouble")).into()),
+        count => {
+            Err(Failure::new(Class::Ailing, format!("there are {count} likely causes of trouble")).into())
+        }
     }
 }
 
