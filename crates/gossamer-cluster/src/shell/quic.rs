@@ -13,7 +13,12 @@ use quinn_proto::HashedConnectionIdGenerator;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
-use crate::{calls::CALL_BYTES_MAX, error::StartError, meter};
+use crate::{
+    calls::CALL_BYTES_MAX,
+    error::StartError,
+    meter,
+    welcome::{Unwelcome, until_unwelcome},
+};
 
 /// How long a silent connection lives. Shorter means redialling all the time, longer means talking to the dead.
 const IDLE: Duration = Duration::from_secs(15);
