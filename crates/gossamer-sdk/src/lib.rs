@@ -17,6 +17,7 @@ pub mod renewing;
 mod runner;
 mod service;
 mod trusting;
+mod settling;
 pub mod testing;
 
 pub use announcing::InvalidDeclaration;

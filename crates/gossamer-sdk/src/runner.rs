@@ -25,15 +25,13 @@ use crate::listener::Listener;
 use crate::log::{self, Chain};
 use crate::plugin::PluginError;
 use crate::trusting::Trusting;
+use crate::settling::Arrivals;
 use crate::{
     Context, Database, DatabaseError, Inbox, Instances, Options, Plugin, RegistryClient, renewing, service,
 };
 
 /// How long requests and handlers may take to end, once the plugin has said that it leaves.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
-
-/// How long the word that we leave may take to get around before we refuse connections: a few rounds of gossip.
-const HEARD_AFTER: Duration = Duration::from_millis(300);
 
 /// Why a plugin did not start.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +63,7 @@ struct Running {
     role: Role,
     cluster: Cluster,
     database: Database,
+    arrivals: Arrivals,
     accepting: CancellationToken,
     handling: CancellationToken,
     requests: TaskTracker,
@@ -185,7 +184,8 @@ async fn serve<P: Plugin>(
     // 7. Work: events left and to come, requests, certificates.
     let lanes = Lanes::new(inbox.clone(), arrivals, handler(Arc::clone(&plugin)));
     requests.spawn(lanes.run(handling.clone()));
-    let router = service::router(inbox, plugin.router());
+    let arrivals = Arrivals::default();
+    let router = arrivals.counting(service::router(inbox, plugin.router()));
     requests.spawn(listener.serve(identity.clone(), router, requests.clone(), accepting.clone()));
     let (renewed, at, stop) = (identity.clone(), home.identity(), handling.clone());
     let mesh = cluster.clone();
@@ -195,7 +195,18 @@ async fn serve<P: Plugin>(
     info!(plugin = P::NAME, node = %announcement.node, generation = %announcement.generation,
         service = %announcement.service, "Serving");
     let cluster = cluster.clone();
-    Ok(Running { home, announcement, role, cluster, database, accepting, handling, requests, background })
+    Ok(Running {
+        home,
+        announcement,
+        role,
+        cluster,
+        database,
+        arrivals,
+        accepting,
+        handling,
+        requests,
+        background,
+    })
 }
 
 /// The plugin's handler as the inbox calls it.
@@ -212,13 +223,13 @@ impl Running {
     /// The only order in which a plugin stops.
     async fn stop(self) {
         info!("Stopping");
-        // 1. Cores send their requests and events to other instances.
+        // 1. Cores send their requests and events to other instances; those that have not heard yet are served.
         let record = announcing::leaving_record(&self.announcement, self.role);
         if let Err(error) = self.cluster.publish(record) {
             warn!(%error, "Cannot say that we leave");
         }
-        tokio::time::sleep(HEARD_AFTER).await;
-        // 2. No new connections; those there are end with the requests they have begun.
+        self.arrivals.ceased().await;
+        // 2. No new connections; those there are end, by GOAWAY, with the requests they have begun.
         self.accepting.cancel();
         // 3. No further events; what is in hand is handled.
         self.handling.cancel();
