@@ -3,6 +3,7 @@
 mod connection;
 mod idle;
 mod mesh;
+mod pace;
 
 use std::io;
 use std::net::SocketAddr;

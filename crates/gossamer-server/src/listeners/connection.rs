@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use http::Request;
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::idle::Idle;
+use super::pace::Paced;
 use super::{ClientAddress, Config};
 use crate::access::Principal;
 
@@ -52,7 +55,7 @@ pub(super) async fn serve(
         if let Some(principal) = origin.principal.clone() {
             extensions.insert(principal);
         }
-        app.clone().call(request)
+        app.clone().call(request.map(paced))
     });
     let builder = builder(config);
     let connection =
@@ -63,6 +66,10 @@ pub(super) async fn serve(
         () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
+}
+
+fn paced(body: Incoming) -> Body {
+    if body.is_end_stream() { Body::empty() } else { Body::new(Paced::new(body)) }
 }
 
 fn builder(config: &Config) -> Builder<TokioExecutor> {

@@ -1,4 +1,5 @@
-//! A stream that fails when nothing moves for too long, in either direction.
+//! A stream that fails when nothing moves for too long, in either direction, or when what is sent is not taken for so
+//! long, whatever comes in meanwhile.
 
 use std::io;
 use std::pin::Pin;
@@ -17,13 +18,21 @@ pub(super) struct Idle<S> {
     idle: Duration,
     moved: Instant,
     deadline: Pin<Box<Sleep>>,
+    /// Since when the other end takes nothing; a byte a second from it does not make up for that.
+    blocked: Option<Pin<Box<Sleep>>>,
 }
 
 // === impl Idle ===
 
 impl<S> Idle<S> {
     pub(super) fn new(stream: S, idle: Duration) -> Self {
-        Self { stream, idle, moved: Instant::now(), deadline: Box::pin(tokio::time::sleep(idle)) }
+        Self {
+            stream,
+            idle,
+            moved: Instant::now(),
+            deadline: Box::pin(tokio::time::sleep(idle)),
+            blocked: None,
+        }
     }
 
     fn progress(&mut self) {
@@ -46,6 +55,23 @@ impl<S> Idle<S> {
             }
         }
     }
+
+    fn watch_write<T>(
+        &mut self,
+        polled: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.blocked = None;
+            return self.watch(polled, context);
+        }
+        let idle = self.idle;
+        let blocked = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        match blocked.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => self.watch(polled, context),
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Idle<S> {
@@ -66,7 +92,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(polled, context)
+        self.watch_write(polled, context)
     }
 
     fn poll_write_vectored(
@@ -75,7 +101,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Idle<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(polled, context)
+        self.watch_write(polled, context)
     }
 
     fn is_write_vectored(&self) -> bool {
