@@ -185,12 +185,17 @@ impl RouteTable {
         }
     }
 
+    /// The most particular mount that the request is below.
+    pub fn mount(&self, request: &Request<'_>) -> Option<&Mount> {
+        self.mounts.iter().find(|mount| mount.covers(request))
+    }
+
     /// The plugin of a request: by its path, else by a mount, else by a media type.
     pub fn select(&self, request: &Request<'_>) -> Selection {
         match addressed(request.path) {
             Addressed::Plugin(plugin) => self.named(plugin, Selected::Path),
             Addressed::MediaType => self.by_media_type(request.media_types),
-            Addressed::Elsewhere => match self.mounts.iter().find(|mount| mount.covers(request)) {
+            Addressed::Elsewhere => match self.mount(request) {
                 Some(mount) => self.named(mount.plugin.clone(), Selected::Mount),
                 None if request.path.starts_with("/v2/") => self.by_media_type(request.media_types),
                 None => Selection::Nobody,
