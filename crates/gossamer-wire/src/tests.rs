@@ -12,9 +12,9 @@ use semver::Version;
 use time::OffsetDateTime;
 
 use crate::{
-    Announcement, Eviction, Generation, InvalidMessage, JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse,
-    LastGood, NodeId, PluginRoute, Policy, PullRequest, PullResponse, ReattestRequest, Record, RenewRequest,
-    Role, Routes, Trust, event,
+    Announcement, Eviction, Generation, InvalidMessage, JoinConfirm, JoinConfirmed, JoinRequest,
+    JoinResponse, LastGood, NodeId, PluginRoute, Policy, PullRequest, PullResponse, ReattestRequest, Record,
+    RenewRequest, Role, Routes, Trust, event,
 };
 
 // === Words ===
