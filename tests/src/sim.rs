@@ -9,13 +9,16 @@ mod seeds;
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashMap},
     net::SocketAddr,
     ops::Range,
     time::{Duration, Instant},
 };
 
-use gossamer_cluster::membership::{Destination, Fault, Input, Output};
+use gossamer_cluster::{
+    View,
+    membership::{Destination, Fault, Input, Output},
+};
 use gossamer_wire::NodeId;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -36,6 +39,8 @@ pub struct Sim {
     start: Instant,
     now: Instant,
     hosts: Vec<Host>,
+    /// Where each node is in the list of hosts.
+    places: HashMap<NodeId, usize>,
     queue: BinaryHeap<Reverse<Event>>,
     events: u64,
     /// Members that somebody gave up although they ran and could be reached.
@@ -65,10 +70,20 @@ impl Sim {
     pub fn new(seed: u64, network: Network) -> Self {
         let start = Instant::now();
         let mut rng = StdRng::seed_from_u64(seed);
-        let hosts = (0..network.nodes).map(|index| Host::new(index, &mut rng)).collect();
-        let queue = BinaryHeap::new();
-        let cuts = Cuts::default();
-        Self { seed, rng, network, cuts, start, now: start, hosts, queue, events: 0, false_deaths: 0 }
+        let hosts: Vec<_> = (0..network.nodes).map(|index| Host::new(index, &mut rng)).collect();
+        Self {
+            seed,
+            rng,
+            network,
+            cuts: Cuts::default(),
+            start,
+            now: start,
+            places: hosts.iter().enumerate().map(|(place, host)| (host.node, place)).collect(),
+            hosts,
+            queue: BinaryHeap::new(),
+            events: 0,
+            false_deaths: 0,
+        }
     }
 
     pub fn seed(&self) -> u64 {
@@ -125,7 +140,7 @@ impl Sim {
         let node = self.hosts[host].node;
         self.hosts[host].kill();
         for peer in 0..self.len() {
-            if peer != host && !self.cuts.separate(host, peer) {
+            if peer != host && !self.cuts.block(host, peer) {
                 self.deliver(host, peer, Input::Departed(node));
             }
         }
@@ -147,6 +162,22 @@ impl Sim {
     /// Cuts the network in two, until [`Sim::heal`].
     pub fn partition(&mut self, left: &[usize], right: &[usize]) {
         self.cuts.between(left, right);
+    }
+
+    /// Loses everything that one host sends to some others, until [`Sim::heal`]. What they send arrives.
+    pub fn silence(&mut self, from: usize, to: &[usize]) {
+        self.cuts.one_way(from, to);
+    }
+
+    /// Has all timers of a host run so much later than usual, until it is started again: a starved machine.
+    pub fn starve(&mut self, host: usize, lag: Duration) {
+        self.hosts[host].lag = lag;
+    }
+
+    /// Tells a host that another was seen at work.
+    pub fn see(&mut self, host: usize, other: usize) {
+        let node = self.hosts[other].node;
+        self.input(host, Input::Seen(node));
     }
 
     pub fn heal(&mut self) {
@@ -225,12 +256,11 @@ impl Sim {
     }
 
     fn input(&mut self, host: usize, input: Input) {
-        let before = self.hosts[host].others();
-        let outputs = self.hosts[host].handle(input, self.now);
-        self.count_false_deaths(host, &before);
-        for output in outputs {
+        let before = self.hosts[host].view();
+        for output in self.hosts[host].handle(input, self.now) {
             match output {
                 Output::Packet { to, bytes } => {
+                    self.sent(bytes.len());
                     let lost = self.rng.random_bool(self.network.loss);
                     if let Some(peer) = self.route(host, to).filter(|_| !lost) {
                         let from = self.hosts[host].node;
@@ -239,14 +269,16 @@ impl Sim {
                 }
                 Output::Letter { to, bytes } => self.post(host, to, bytes),
                 Output::Fault(fault) => self.hosts[host].faults.push(fault),
-                Output::Changed(_) | Output::Suspected(_) | Output::Doubt(_) => {}
+                Output::Changed(after) => self.count_false_deaths(host, before.as_deref(), &after),
+                Output::Suspected(_) | Output::Doubt(_) => {}
             }
         }
         self.wake(host);
     }
 
     fn post(&mut self, host: usize, to: Destination, bytes: bytes::Bytes) {
-        let Some(peer) = self.route(host, to) else { return };
+        self.sent(bytes.len());
+        let Some(peer) = self.route(host, to).filter(|peer| !self.cuts.block(*peer, host)) else { return };
         let (from, role) = (self.hosts[host].node, self.hosts[host].role());
         let (node, certified) = (self.hosts[peer].node, self.hosts[peer].role());
         if to.node.is_none() && self.hosts[peer].core.is_some() {
@@ -258,9 +290,9 @@ impl Sim {
 
     /// Who lives at an address and can be reached from here.
     fn route(&self, host: usize, to: Destination) -> Option<usize> {
-        let peer = self.hosts.iter().position(|peer| peer.address == to.address)?;
+        let peer = place(to.address).filter(|peer| *peer < self.hosts.len())?;
         let expected = to.node.is_none_or(|node| node == self.hosts[peer].node);
-        (expected && peer != host && !self.cuts.separate(host, peer)).then_some(peer)
+        (expected && peer != host && !self.cuts.block(host, peer)).then_some(peer)
     }
 
     fn deliver(&mut self, from: usize, to: usize, input: Input) {
@@ -273,7 +305,7 @@ impl Sim {
         let Some(deadline) = self.hosts[host].deadline() else { return };
         if self.hosts[host].wake.is_none_or(|wake| deadline < wake) {
             self.hosts[host].wake = Some(deadline);
-            let at = deadline.max(self.now) + self.rng.random_range(TIMER_LAG);
+            let at = deadline.max(self.now) + self.rng.random_range(TIMER_LAG) + self.hosts[host].lag;
             self.push(at, host, What::Wake);
         }
     }
@@ -284,14 +316,14 @@ impl Sim {
         self.queue.push(Reverse(Event { at, number, host, run, what }));
     }
 
-    fn count_false_deaths(&mut self, host: usize, before: &[NodeId]) {
-        let after = self.hosts[host].others();
-        let gone = |node: &&NodeId| !after.contains(node);
-        let alive = |node: &NodeId| {
-            let peer = self.hosts.iter().position(|peer| peer.node == *node);
+    fn count_false_deaths(&mut self, host: usize, before: Option<&View>, after: &View) {
+        let gone = before.into_iter().flat_map(View::others).map(|member| member.node);
+        let gone = gone.filter(|node| after.get(*node).is_none());
+        let alive = |node: NodeId| {
+            let peer = self.places.get(&node).copied();
             peer.is_some_and(|peer| self.is_running(peer) && !self.cuts.separate(host, peer))
         };
-        self.false_deaths += before.iter().filter(gone).filter(|node| alive(node)).count();
+        self.false_deaths += gone.filter(|node| alive(*node)).count();
     }
 }
 
@@ -321,4 +353,15 @@ impl Eq for Event {}
 fn address(index: usize) -> SocketAddr {
     let [high, low] = u16::try_from(index).unwrap().to_be_bytes();
     SocketAddr::from(([10, 0, high, low], 7_946))
+}
+
+/// Which host lives at an address.
+fn place(address: SocketAddr) -> Option<usize> {
+    match address {
+        SocketAddr::V4(address) => {
+            let [_, _, high, low] = address.ip().octets();
+            Some(u16::from_be_bytes([high, low]).into())
+        }
+        SocketAddr::V6(_) => None,
+    }
 }

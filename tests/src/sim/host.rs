@@ -1,9 +1,14 @@
 //! One machine of the simulation: what it is, what its disk remembers, and its core while it runs.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gossamer_cluster::{
-    Tuning,
+    Tuning, View,
     membership::{Fault, Input, Membership, Output, Presence, Start},
 };
 use gossamer_wire::{Generation, NodeId, Record, Role};
@@ -19,6 +24,8 @@ pub struct Host {
     pub(super) run: u64,
     /// The earliest wake-up that is queued.
     pub(super) wake: Option<Instant>,
+    /// How late its timers run, beside the usual.
+    pub(super) lag: Duration,
     /// What it says of itself.
     record: Record,
     remembered: BTreeMap<NodeId, SocketAddr>,
@@ -38,6 +45,7 @@ impl Host {
             faults: Vec::new(),
             run: 0,
             wake: None,
+            lag: Duration::ZERO,
             record: record(node, role),
             remembered: BTreeMap::new(),
         }
@@ -59,9 +67,19 @@ impl Host {
         view.into_iter().flat_map(|view| view.others()).map(|member| member.node).collect()
     }
 
+    /// How little it trusts its own judgement: 0 is healthy.
+    pub fn health(&self) -> u32 {
+        self.core.as_ref().map(Membership::health).unwrap_or_default()
+    }
+
+    pub(super) fn view(&self) -> Option<Arc<View>> {
+        self.core.as_ref().map(|core| Arc::clone(core.view()))
+    }
+
     pub(super) fn start(&mut self, seeds: Vec<SocketAddr>, rng: StdRng, now: Instant) {
         self.run += 1;
         self.wake = None;
+        self.lag = Duration::ZERO;
         self.record.generation = Generation::new(self.run);
         self.record.revision = 1;
         let start = Start {

@@ -12,7 +12,7 @@ pub struct Network {
     pub latency: Range<Duration>,
 }
 
-/// Pairs that cannot hear each other.
+/// Who cannot hear whom: from, to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cuts(BTreeSet<(usize, usize)>);
 
@@ -20,12 +20,23 @@ pub(super) struct Cuts(BTreeSet<(usize, usize)>);
 
 impl Cuts {
     pub(super) fn between(&mut self, left: &[usize], right: &[usize]) {
-        for (left, right) in left.iter().flat_map(|left| right.iter().map(move |right| (*left, *right))) {
-            self.0.insert((left.min(right), left.max(right)));
+        for from in left {
+            self.one_way(*from, right);
+        }
+        for from in right {
+            self.one_way(*from, left);
         }
     }
 
+    pub(super) fn one_way(&mut self, from: usize, to: &[usize]) {
+        self.0.extend(to.iter().map(|to| (from, *to)));
+    }
+
+    pub(super) fn block(&self, from: usize, to: usize) -> bool {
+        self.0.contains(&(from, to))
+    }
+
     pub(super) fn separate(&self, one: usize, other: usize) -> bool {
-        self.0.contains(&(one.min(other), one.max(other)))
+        self.block(one, other) || self.block(other, one)
     }
 }
