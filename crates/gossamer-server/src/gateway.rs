@@ -3,16 +3,20 @@
 mod access;
 mod blob;
 mod body;
+mod canary;
 mod case;
 mod decide;
 mod forward;
 pub mod input;
+mod offer;
+mod place;
 mod replicas;
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
+use gossamer_oci::PluginName;
 use gossamer_policy::{Decision, Lookups, Policies};
 use gossamer_registry::Registry;
 use http::header::{self, HeaderValue};
@@ -26,10 +30,12 @@ use crate::decisions::{Decisions, Record};
 use crate::directory::{Directory, Instance};
 use crate::http::problem::{DECISION, Problem};
 use crate::proxy::Pool;
+use crate::trials::Trials;
 
 use body::RequestBody;
 use case::Case;
 
+pub use offer::Offer;
 pub use replicas::ranked;
 
 /// Everything that a routed request may need.
@@ -41,11 +47,13 @@ pub struct Gateway {
     pub proxy: Pool,
     pub access: Arc<Access>,
     pub decisions: Arc<Decisions>,
+    pub trials: Trials,
     pub blobs: BlobAnswers,
 }
 
 /// A request that was decided and not answered yet.
 struct Considered {
+    plugin: PluginName,
     decision: Decision,
     /// For a forwarded request: whom to ask, in order.
     instances: Vec<Instance>,
@@ -73,8 +81,15 @@ impl Gateway {
             let failure = record.failure.as_deref().unwrap_or_default();
             warn!(decision = %record.id, target = record.target, status = record.status.as_u16(), failure, "Routed request failed");
         }
+        self.trials.answered(&record);
         self.decisions.keep(record);
         response
+    }
+
+    /// Whether the host that the request asks for was given to a plugin.
+    pub fn is_on_mounted_host<B>(&self, request: &Request<B>) -> bool {
+        let host = input::host(request.uri(), request.headers()).map(input::without_port).unwrap_or_default();
+        self.directory.snapshot().is_on_mounted_host(host, request.uri().path())
     }
 
     /// Decides one request without answering it: nothing is sent, and nothing is remembered.
@@ -82,7 +97,7 @@ impl Gateway {
         let mut case = Case::open(&request);
         let status = match self.consider(&mut case, request).await {
             Ok((_, Considered { decision, instances, .. })) => {
-                case.asked(forward::expected(&instances));
+                case.asked(forward::expected(&self.proxy, instances));
                 expected_status(&decision)
             }
             Err(problem) => {
@@ -94,7 +109,7 @@ impl Gateway {
     }
 
     async fn answer(&self, case: &mut Case, request: Request<Body>) -> Result<Response<Body>, Problem> {
-        let (head, Considered { decision, instances, body }) = self.consider(case, request).await?;
+        let (head, Considered { plugin, decision, instances, body }) = self.consider(case, request).await?;
         match decision {
             Decision::Blob { repository, digest, media_type, cache_control } => {
                 let blob = blob::Chosen { repository, digest, media_type, cache_control };
@@ -102,8 +117,8 @@ impl Gateway {
             }
             Decision::Redirect { location } => redirect(&location),
             Decision::Forward { key: _ } => {
-                forward::forward(&self.proxy, case, instances, Request::from_parts(head, body.into_inner()))
-                    .await
+                let request = Request::from_parts(head, body.into_inner());
+                forward::forward(&self.proxy, case, (&plugin, instances), request).await
             }
             Decision::Deny { status, reason } => {
                 Err(Problem::new(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), reason))
@@ -119,13 +134,15 @@ impl Gateway {
         request: Request<Body>,
     ) -> Result<(Parts, Considered), Problem> {
         let snapshot = self.directory.snapshot();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let mut body = RequestBody::new(body);
         let principal = head.extensions.get::<Principal>().unwrap_or(&Principal::Anonymous);
-        let input = input::input(head.method.as_str(), &head.uri, &head.headers, principal)?;
+        let mut input = input::input(head.method.as_str(), &head.uri, &head.headers, principal)?;
+        place::type_named(&self.registry, &mut input).await;
         let route = decide::select(&snapshot, case, &input)?;
-        access::check_plugin(&self.access, &head, &route.plugin)?;
-        let decision = self.decide(case, &route, input, &mut body).await?;
+        place::respell(&snapshot, &route, &mut input, &mut head)?;
+        access::check_plugin(&self.access, &head, &route.plugin).inspect_err(|_| case.undecided(Arc::new(input.clone())))?;
+        let (route, decision) = self.settle(case, &snapshot, route, (input, &mut body)).await?;
         access::check_decision(&self.access, &head, &decision)?;
         let instances = match &decision {
             Decision::Forward { key } => replicas::ranked(&snapshot, &route, key.as_deref(), case.id()),
@@ -134,7 +151,7 @@ impl Gateway {
             | Decision::Deny { .. }
             | Decision::NotFound { .. } => Vec::new(),
         };
-        Ok((head, Considered { decision, instances, body }))
+        Ok((head, Considered { plugin: route.plugin, decision, instances, body }))
     }
 }
 

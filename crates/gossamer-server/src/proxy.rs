@@ -1,18 +1,27 @@
 //! HTTP/2 over mutual TLS to plugin instances: pooled connections, bodies streamed both ways.
 
 mod body;
+pub mod breakers;
+pub mod budget;
 mod connect;
 mod error;
 pub mod headers;
+pub mod limits;
 mod pool;
+mod replay;
 #[cfg(test)]
 mod tests;
+mod watch;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gossamer_oci::PluginName;
 use serde::Deserialize;
 
-pub use error::{SendError, Unsent};
+pub use breakers::Standing;
+pub use error::{Failed, Reached, SendError};
+pub use limits::{Limits, Pass, Turned};
 pub use pool::Pool;
 
 /// The `[proxy]` table of the configuration.
@@ -21,12 +30,16 @@ pub use pool::Pool;
 pub struct Config {
     /// TCP and TLS handshake together, per instance tried.
     pub connect_timeout_ms: u64,
-    /// From the last byte of the request that moved to the head of the response.
-    pub response_timeout_ms: u64,
-    /// The longest pause inside a response's body.
-    pub idle_timeout_ms: u64,
-    /// Requests that one instance may hold at once; more are answered 503.
+    /// Requests that one instance may hold at once; more go to the next, or are answered 503.
     pub requests_per_instance_max: usize,
+    /// What each plugin may hold.
+    pub limits: Limits,
+    /// The same for single plugins, in place of `limits`.
+    pub plugins: BTreeMap<PluginName, Limits>,
+    /// When a request may be sent a second time.
+    pub retries: budget::Config,
+    /// When an instance is left alone.
+    pub ejection: breakers::Config,
 }
 
 // === impl Config ===
@@ -35,9 +48,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             connect_timeout_ms: 1_000,
-            response_timeout_ms: 30_000,
-            idle_timeout_ms: 60_000,
             requests_per_instance_max: 512,
+            limits: Limits::default(),
+            plugins: BTreeMap::new(),
+            retries: budget::Config::default(),
+            ejection: breakers::Config::default(),
         }
     }
 }
@@ -45,13 +60,5 @@ impl Default for Config {
 impl Config {
     fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    fn response_timeout(&self) -> Duration {
-        Duration::from_millis(self.response_timeout_ms)
-    }
-
-    fn idle_timeout(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
     }
 }

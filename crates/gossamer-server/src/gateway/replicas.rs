@@ -6,6 +6,31 @@ mod tests;
 use gossamer_cluster::rank;
 
 use crate::directory::{Instance, Route, Snapshot};
+use crate::proxy::Standing;
+
+/// An instance in its turn.
+pub(super) struct Candidate {
+    pub(super) instance: Instance,
+    pub(super) standing: Standing,
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    /// Nothing is sent to an instance that is left alone.
+    pub(super) fn is_asked(&self) -> bool {
+        self.standing != Standing::Ejected
+    }
+}
+
+/// The ranked instances in the order in which they are asked: those that are well, then those that are silent; of
+/// each in rendezvous order.
+pub(super) fn candidates(ranked: Vec<Instance>, standing: impl Fn(&Instance) -> Standing) -> Vec<Candidate> {
+    let stand = |instance: Instance| Candidate { standing: standing(&instance), instance };
+    let mut candidates: Vec<Candidate> = ranked.into_iter().map(stand).collect();
+    candidates.sort_by_key(|candidate| candidate.standing); // keeps the order among equals
+    candidates
+}
 
 /// The instances of the route's plugin in the order in which they are to be asked: rendezvous order
 /// of `key`, those with the version that decided first. Without a key any instance will do; `salt`

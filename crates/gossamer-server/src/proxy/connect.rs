@@ -21,9 +21,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 /// Fewer, larger frames: a quarter of the cost per byte of the default 16 KiB.
 const FRAME_BYTES_MAX: u32 = 64 << 10;
 
-/// While requests wait, a host that vanished without a word is noticed after at most both.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// While requests wait, a host that vanished without a word, or a process that hangs as a whole, is noticed after
+/// at most both.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 const H2: &[u8] = b"h2";
 

@@ -53,11 +53,44 @@ pub enum ConnectError {
     Http(#[source] hyper::Error),
 }
 
-/// A failure together with the request, if not a byte of it was sent.
+/// A failure together with the request, if it can be sent to another instance.
 #[derive(Debug)]
-pub struct Unsent {
+pub struct Failed {
     /// What went wrong.
     pub error: SendError,
-    /// Given back when the request never left this process.
+    /// How far the request got.
+    pub reached: Reached,
+    /// Given back whole, unless more of its body was taken than is kept.
     pub request: Option<Box<Request<Body>>>,
+}
+
+/// How far a request got that has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It was not sent, or the instance refused its stream without looking at it (RFC 9113 section 8.7).
+    Nobody,
+    /// It may have had its effect.
+    Perhaps,
+}
+
+// === impl Failed ===
+
+impl Failed {
+    /// Before anything was sent.
+    pub(super) fn unsent(error: SendError, request: Request<Body>) -> Self {
+        Self { error, reached: Reached::Nobody, request: Some(Box::new(request)) }
+    }
+}
+
+// === impl Reached ===
+
+impl Reached {
+    /// What the end of its stream says of a request. A GOAWAY alone proves nothing: once the connection is gone, it
+    /// is reported for streams that were processed too.
+    pub(super) fn of(error: &hyper::Error) -> Self {
+        let h2 = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+        let is_refused =
+            h2.is_some_and(|h2| h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM));
+        if is_refused { Self::Nobody } else { Self::Perhaps }
+    }
 }

@@ -8,24 +8,28 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use gossamer_cluster::until_unwelcome;
+use gossamer_cluster::{fresh_for, until_unwelcome};
 use gossamer_identity::{Identity, Peer as CertifiedPeer};
+use gossamer_oci::PluginName;
 use gossamer_wire::NodeId;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
-use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::Config;
-use super::body::{Answer, Progress};
+use super::body::{Answer, Place};
+use super::breakers::Standing;
 use super::connect::connect;
-use super::error::{ConnectError, SendError, Unsent};
+use super::error::{ConnectError, Failed, Reached, SendError};
+use super::limits::{Gates, Pass, Turned};
+use super::replay::Replay;
+use super::watch::Watch;
 use crate::directory::Instance;
 
 /// One connection is bound by one TLS stream on one core; two were measured to be enough for
@@ -35,6 +39,10 @@ const CONNECTIONS_PER_INSTANCE: usize = 2;
 /// How long an instance that could not be reached is not tried again, so that a dead one costs a
 /// connect timeout once and not per request.
 const UNREACHABLE_FOR: Duration = Duration::from_millis(500);
+
+/// What every plugin answers, and how fast one must that is to be sent requests again.
+const LIVENESS: &str = "/livez";
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers to [`Pool::send`] are small by contract: event acknowledgements and health checks.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -49,6 +57,8 @@ struct Shared {
     identity: Identity,
     config: Config,
     peers: Mutex<HashMap<NodeId, Arc<Peer>>>,
+    gates: Gates,
+    watch: Watch,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -71,6 +81,7 @@ enum Slot {
         address: SocketAddr,
         sender: SendRequest<Body>,
         peer: Arc<CertifiedPeer>,
+        fresh_until: Instant,
     },
     Unreachable {
         address: SocketAddr,
@@ -83,8 +94,36 @@ enum Slot {
 impl Pool {
     /// A pool without connections. Its tasks run on `tasks` and end when `closing` is cancelled.
     pub fn new(identity: Identity, config: Config, tasks: TaskTracker, closing: CancellationToken) -> Self {
+        let gates = Gates::new(config.limits.clone(), config.plugins.clone(), config.retries.clone());
+        let watch = Watch::new(config.ejection.clone());
         let peers = Mutex::default();
-        Self { shared: Arc::new(Shared { identity, config, peers, tasks, closing }) }
+        Self { shared: Arc::new(Shared { identity, config, peers, gates, watch, tasks, closing }) }
+    }
+
+    /// Lets a request to `plugin` in, perhaps after a short wait.
+    pub async fn enter(&self, plugin: &PluginName) -> Result<Pass, Turned> {
+        let entered = self.shared.gates.enter(plugin).await;
+        entered.inspect_err(|turned| limited(plugin, turned.limit()))
+    }
+
+    /// How `instance` stands, by what became of earlier requests.
+    pub fn standing(&self, instance: &Instance) -> Standing {
+        self.shared.watch.standing(instance)
+    }
+
+    /// As [`Pool::standing`], for a request that wants it: one that has been left alone for long enough is asked
+    /// whether it lives.
+    pub fn wanted(&self, instance: &Instance) -> Standing {
+        if self.shared.watch.wanted(instance) {
+            let (pool, instance) = (self.clone(), instance.clone());
+            self.shared.tasks.spawn(async move { pool.probe(&instance).await });
+        }
+        self.standing(instance)
+    }
+
+    /// Instances that one request is sent to at most.
+    pub fn attempts_max(&self) -> usize {
+        self.shared.config.retries.attempts_max.max(1) as usize
     }
 
     /// Sends a small request and reads the whole answer, of at most 1 MiB.
@@ -94,7 +133,8 @@ impl Pool {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, SendError> {
         let node = instance.node;
-        let response = self.stream(instance, request.map(Body::from)).await.map_err(|unsent| unsent.error)?;
+        let response =
+            self.tried(instance, request.map(Body::from), None).await.map_err(|failed| failed.error)?;
         let (head, body) = response.into_parts();
         match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
@@ -102,20 +142,34 @@ impl Pool {
         }
     }
 
-    /// Sends a request whose body, like the answer's, streams with back-pressure. A failure gives
-    /// the request back if nothing of it was sent.
+    /// Sends a request whose body, like the answer's, streams with back-pressure, and learns from what comes of it.
+    /// A failure gives the request back if it can be sent again, and says how far it got.
     pub async fn stream(
         &self,
         instance: &Instance,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Unsent> {
+        pass: &Pass,
+    ) -> Result<Response<Body>, Failed> {
+        let trip = self.shared.watch.begin(instance);
+        let tried = self.tried(instance, request, Some(pass)).await;
+        trip.end(tried.as_ref());
+        tried
+    }
+
+    async fn tried(
+        &self,
+        instance: &Instance,
+        request: Request<Body>,
+        pass: Option<&Pass>,
+    ) -> Result<Response<Body>, Failed> {
         let peer = self.peer_of(instance.node);
-        let mut first = self.attempt(&peer, instance, request).await;
+        let mut first = self.attempt(&peer, instance, request, pass).await;
         // The instance may have closed a pooled connection just now: once more, on a fresh one.
-        if let Err(Unsent { error: SendError::BrokenOff { .. }, request }) = &mut first
+        if let Err(Failed { error: SendError::BrokenOff { .. }, reached: Reached::Nobody, request }) =
+            &mut first
             && let Some(request) = request.take()
         {
-            return self.attempt(&peer, instance, *request).await;
+            return self.attempt(&peer, instance, *request, pass).await;
         }
         first
     }
@@ -131,6 +185,7 @@ impl Pool {
     /// Forgets every node that is not in `live`; their connections close when idle.
     pub fn retain(&self, live: &BTreeSet<NodeId>) {
         self.peers().retain(|node, _| live.contains(node));
+        self.shared.watch.retain(live);
     }
 
     async fn attempt(
@@ -138,17 +193,16 @@ impl Pool {
         peer: &Peer,
         instance: &Instance,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Unsent> {
+        pass: Option<&Pass>,
+    ) -> Result<Response<Body>, Failed> {
         let node = instance.node;
         let Ok(permit) = Arc::clone(&peer.permits).try_acquire_owned() else {
-            return Err(Unsent { error: SendError::Busy { node }, request: Some(Box::new(request)) });
+            limited(&instance.plugin, "instance");
+            return Err(Failed::unsent(SendError::Busy { node }, request));
         };
         match self.connected(peer, instance).await {
-            Ok((sender, _)) => self.exchange(node, sender, request, permit).await,
-            Err(source) => {
-                let error = SendError::Connect { node, source };
-                Err(Unsent { error, request: Some(Box::new(request)) })
-            }
+            Ok((sender, _)) => self.exchange(node, sender, request, (permit, pass.cloned())).await,
+            Err(source) => Err(Failed::unsent(SendError::Connect { node, source }, request)),
         }
     }
 
@@ -157,36 +211,47 @@ impl Pool {
         node: NodeId,
         mut sender: SendRequest<Body>,
         request: Request<Body>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Response<Body>, Unsent> {
-        let progress = Progress::default();
-        let mut request = request.map(|body| Body::new(progress.watch(body)));
-        name_authority(request.uri_mut());
-        let answer = sender.try_send_request(request);
+        place: Place,
+    ) -> Result<Response<Body>, Failed> {
+        let (mut head, body) = request.into_parts();
+        name_authority(&mut head.uri);
+        let replay = Replay::new(body);
+        let again = |head| replay.take_back().map(|body| Box::new(Request::from_parts(head, body)));
+        let limits = place.1.as_ref().map_or(&self.shared.config.limits, Pass::limits);
+        let (first_byte, idle) = (limits.first_byte(), limits.idle());
+        let answer = sender.try_send_request(Request::from_parts(head.clone(), replay.body()));
         tokio::pin!(answer);
         loop {
-            let frames = progress.frames();
+            let frames = replay.frames();
             tokio::select! {
                 answer = &mut answer => return match answer {
-                    Ok(response) => Ok(self.answer(response, permit)),
+                    Ok(response) => {
+                        replay.settle();
+                        Ok(response.map(|body| Body::new(Answer::new(body, idle, place))))
+                    }
                     Err(mut failure) => {
-                        let request = failure.take_message().map(Box::new);
+                        let is_unsent = failure.take_message().is_some();
                         let source = failure.into_error();
-                        Err(Unsent { error: SendError::BrokenOff { node, source }, request })
+                        let reached = if is_unsent { Reached::Nobody } else { Reached::of(&source) };
+                        Err(Failed { error: SendError::BrokenOff { node, source }, reached, request: again(head) })
                     }
                 },
-                () = sleep(self.shared.config.response_timeout()) => {
-                    if progress.frames() == frames {
-                        return Err(Unsent { error: SendError::TimedOut { node }, request: None });
+                () = sleep(first_byte) => {
+                    if replay.frames() == frames {
+                        let error = SendError::TimedOut { node };
+                        return Err(Failed { error, reached: Reached::Perhaps, request: again(head) });
                     }
                 }
             }
         }
     }
 
-    fn answer(&self, response: Response<Incoming>, permit: OwnedSemaphorePermit) -> Response<Body> {
-        let idle = self.shared.config.idle_timeout();
-        response.map(|body| Body::new(Answer::new(body, idle, permit)))
+    /// Asks an instance that was left alone whether it lives. What it answers is not looked at: that it does is enough.
+    async fn probe(&self, instance: &Instance) {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = Uri::from_static(LIVENESS);
+        let answered = timeout(PROBE_TIMEOUT, self.send(instance, request)).await;
+        self.shared.watch.probed(instance, matches!(answered, Ok(Ok(_))));
     }
 
     /// A sender on an open connection; opens one if there is none. Requests that need the same
@@ -194,7 +259,9 @@ impl Pool {
     async fn connected(&self, peer: &Peer, instance: &Instance) -> Result<Connected, ConnectError> {
         let mut slot = peer.slot().lock().await;
         match &*slot {
-            Slot::Open { address, sender, peer } if *address == instance.service && !sender.is_closed() => {
+            Slot::Open { address, sender, peer, fresh_until }
+                if *address == instance.service && !sender.is_closed() && Instant::now() < *fresh_until =>
+            {
                 return Ok((sender.clone(), Arc::clone(peer)));
             }
             Slot::Unreachable { address, until }
@@ -207,7 +274,8 @@ impl Pool {
         let address = instance.service;
         match self.open(instance).await {
             Ok((sender, peer)) => {
-                *slot = Slot::Open { address, sender: sender.clone(), peer: Arc::clone(&peer) };
+                let fresh_until = Instant::now() + fresh_for(&self.shared.identity, &peer);
+                *slot = Slot::Open { address, sender: sender.clone(), peer: Arc::clone(&peer), fresh_until };
                 Ok((sender, peer))
             }
             Err(error) => {
@@ -249,6 +317,11 @@ impl Pool {
     }
 }
 
+fn limited(plugin: &PluginName, limit: &'static str) {
+    let labels = [("plugin", plugin.to_string()), ("limit", limit.to_owned())];
+    metrics::counter!("gossamer_proxy_limited_total", &labels).increment(1);
+}
+
 /// HTTP/2 has no request without scheme and authority; what is asked of a plugin by path alone gets
 /// this mesh's own.
 fn name_authority(uri: &mut Uri) {
@@ -277,3 +350,6 @@ impl Peer {
         self.slots.get(turn).unwrap_or(first)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,3 +40,17 @@ fn different_keys_go_to_different_instances() {
     let owner = |key: u32| order(&instances, &version, &key.to_string())[0].node;
     assert!((0..64).any(|key| owner(key) != owner(0)));
 }
+
+#[test]
+fn who_is_silent_comes_last_and_who_is_left_alone_is_not_asked() {
+    let ranked = (1..=4).map(|node| instance(node, "1.0.0")).collect();
+    let standing = |instance: &Instance| match instance.node.as_bytes()[0] {
+        1 => Standing::Ejected,
+        2 => Standing::Stalled,
+        _ => Standing::Well,
+    };
+    let candidates = candidates(ranked, standing);
+    let order = |candidate: &Candidate| candidate.instance.node.as_bytes()[0];
+    assert_eq!(candidates.iter().map(order).collect::<Vec<_>>(), [3, 4, 2, 1]);
+    assert_eq!(candidates.iter().filter(|candidate| candidate.is_asked()).count(), 3);
+}
