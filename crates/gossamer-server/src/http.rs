@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod artifacts;
 pub mod authenticate;
+pub mod content;
 pub mod health;
 pub mod metrics;
 pub mod problem;
@@ -15,7 +16,6 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
-use crate::access::Access;
 use crate::gateway::Gateway;
 use crate::health::Health;
 
@@ -26,22 +26,23 @@ pub struct Parts {
     pub gateway: Arc<Gateway>,
     pub admin: Arc<admin::Admin>,
     pub health: Health,
-    pub access: Arc<Access>,
 }
 
 /// What clients reach: everything.
 pub fn public(parts: Parts) -> Router {
-    let Parts { v2, gateway, admin, health, access } = parts;
+    let Parts { v2, gateway, admin, health } = parts;
     let open = Router::new().route("/metrics", get(metrics::show)).merge(health::router(health));
     v2::router(v2)
+        .layer(from_fn_with_state(Arc::clone(&gateway), artifacts::offers))
         .merge(admin::router(admin))
-        .merge(artifacts::router(gateway))
-        .layer(from_fn_with_state(access, authenticate::authenticate))
+        .merge(artifacts::router(Arc::clone(&gateway)))
+        .layer(from_fn_with_state(Arc::clone(&gateway), artifacts::mounted_hosts))
+        .layer(from_fn_with_state(gateway, authenticate::authenticate))
         .merge(open)
 }
 
 /// What nodes of the mesh reach: the registry and the gateway, in the name of their certificates.
 pub fn mesh(parts: Parts) -> Router {
-    let Parts { v2, gateway, admin: _, health, access: _ } = parts;
+    let Parts { v2, gateway, admin: _, health } = parts;
     v2::router(v2).merge(artifacts::router(gateway)).merge(health::router(health))
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gossamer_oci::{Digest, MediaType, PluginName};
+use gossamer_policy::rollout::Canary;
 use gossamer_policy::{Claim, Conflict, Input, Mount, Policy, Request, RouteTable, Selected, Selection};
 use gossamer_wire::{Announcement, LastGood, NodeId, PluginRoute, Routes};
 use http::StatusCode;
@@ -15,6 +16,7 @@ use semver::Version;
 use super::instance::Instance;
 use super::roster::{self, Announced, Hint, Kept, Since, Standing};
 use crate::decisions::Chosen;
+use crate::trials::PlanTable;
 
 /// The policy that a plugin's requests are decided by.
 pub type Active = roster::Active<Arc<Policy>>;
@@ -24,6 +26,8 @@ pub type Active = roster::Active<Arc<Policy>>;
 pub struct Plugin {
     /// What decides its requests. Stays when the last instance goes, so that blobs are still served.
     pub active: Option<Active>,
+    /// Everything that is admitted, the active version included: what can be pinned or tried out.
+    pub versions: BTreeMap<Version, Active>,
     /// Every node that announces it, with how far that has come.
     pub announced: BTreeMap<Hint, Announced>,
     /// The instances that may be sent requests and events.
@@ -38,6 +42,7 @@ pub struct Snapshot {
     table: Arc<RouteTable>,
     plugins: BTreeMap<PluginName, Plugin>,
     mounts: Vec<Mount>,
+    plans: Arc<PlanTable>,
 }
 
 /// The plugin that answers for a request, and the policy that says how.
@@ -78,7 +83,19 @@ impl Snapshot {
             let plugin = Plugin::new(&table, &name, plugin);
             (name, plugin)
         });
-        Self { plugins: plugins.collect(), table, mounts: mounts.to_vec() }
+        Self { plugins: plugins.collect(), table, mounts: mounts.to_vec(), plans: Arc::default() }
+    }
+
+    /// The same with what operators try out. The digest says which canaries decide for whom.
+    pub(super) fn planned(self, plans: Arc<PlanTable>) -> Self {
+        let Self { table, plugins, mounts, plans: _ } = self;
+        let canaries = plans.iter().filter_map(|(name, plan)| {
+            let canary = plan.canary.as_ref()?;
+            let policy = plugins.get(name)?.versions.get(&canary.version)?.policy_digest;
+            Some((name.clone(), (canary.percent, policy)))
+        });
+        let table = Arc::new(RouteTable::clone(&table).with_canaries(&canaries.collect()));
+        Self { table, plugins, mounts, plans }
     }
 
     /// All plugins, by name.
@@ -129,10 +146,26 @@ impl Snapshot {
         self.mounts.iter().any(|mount| mount.prefix.as_deref().unwrap_or("/") == path)
     }
 
-    /// The policy with this digest, if it is active.
+    /// The mount that the request is below, if its path does not name a plugin.
+    pub fn mount(&self, input: &Input) -> Option<&Mount> {
+        self.table.mount(&Request { path: &input.path, host: &input.host, media_types: &[] })
+    }
+
+    /// Whether an operator gave this path of this host, named by the mount, to a plugin: everything there is its.
+    pub fn is_on_mounted_host(&self, host: &str, path: &str) -> bool {
+        let is_any = self.mounts.iter().any(|mount| mount.host.is_some());
+        is_any
+            && self
+                .table
+                .mount(&Request { path, host, media_types: &[] })
+                .is_some_and(|mount| mount.host.is_some())
+    }
+
+    /// The policy with this digest, if it is active or can be tried out.
     pub fn policy(&self, digest: Digest) -> Option<Arc<Policy>> {
-        let mut active = self.plugins.values().filter_map(|plugin| plugin.active.as_ref());
-        active.find(|active| active.policy_digest == digest).map(|active| Arc::clone(&active.policy))
+        let versions = self.plugins.values().flat_map(|plugin| plugin.versions.values());
+        let mut known = self.plugins.values().filter_map(|plugin| plugin.active.as_ref()).chain(versions);
+        known.find(|active| active.policy_digest == digest).map(|active| Arc::clone(&active.policy))
     }
 
     /// What each plugin is routed by while it is away.
@@ -162,6 +195,18 @@ impl Snapshot {
             since_ms: since.as_millis(),
         });
         Routes { digest: self.digest(), plugins: plugins.collect(), last_good: last_good.collect() }
+    }
+
+    /// The version that decides for a slice of the plugin's repositories, if it is admitted.
+    pub fn canary(&self, plugin: &PluginName) -> Option<(&Canary, &Active)> {
+        let canary = self.plans.get(plugin)?.canary.as_ref()?;
+        Some((canary, self.plugins.get(plugin)?.versions.get(&canary.version)?))
+    }
+
+    /// The version that is evaluated beside the active one, if it is admitted.
+    pub fn shadow(&self, plugin: &PluginName) -> Option<&Active> {
+        let shadow = self.plans.get(plugin)?.shadow.as_ref()?;
+        self.plugins.get(plugin)?.versions.get(shadow)
     }
 
     /// Every node that is an instance of something.
@@ -224,6 +269,7 @@ impl Plugin {
     fn new(table: &RouteTable, name: &PluginName, known: roster::Plugin<Arc<Policy>>) -> Self {
         let roster::Plugin { candidates, announced, last_good } = known;
         let chosen = table.plugin(name);
+        let versions = versions(&candidates);
         let active = candidates.into_iter().find(|candidate| {
             chosen.is_some_and(|route| {
                 route.policy == candidate.policy_digest
@@ -242,8 +288,21 @@ impl Plugin {
             })
             .collect();
         let last_good = last_good.map(|kept| (kept.announcement.digest(), kept));
-        Self { active, announced, instances, last_good }
+        Self { active, versions, announced, instances, last_good }
     }
+}
+
+/// The newest generation of each version.
+fn versions(candidates: &[Active]) -> BTreeMap<Version, Active> {
+    let mut versions: BTreeMap<Version, Active> = BTreeMap::new();
+    for candidate in candidates {
+        let newest = versions.entry(candidate.announcement.version.clone()).or_insert_with(|| candidate.clone());
+        let rank = |active: &Active| (active.announcement.generation, active.policy_digest);
+        if rank(newest) < rank(candidate) {
+            *newest = candidate.clone();
+        }
+    }
+    versions
 }
 
 // === impl Route ===

@@ -36,7 +36,7 @@ pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> 
 
 /// The path as names read it. One that climbs, by whatever spelling, is refused: the policy and the
 /// plugin could otherwise be talking of two different files.
-fn path(raw: &str) -> Result<String, Problem> {
+pub(super) fn path(raw: &str) -> Result<String, Problem> {
     let refuse = |what| Problem::new(StatusCode::BAD_REQUEST, format!("the path {what}"));
     let path = percent_decode_str(raw).decode_utf8().map_err(|_| refuse("is not UTF-8"))?;
     if path.split('/').any(|segment| segment == "." || segment == "..") {
@@ -62,7 +62,8 @@ fn accept(headers: &HeaderMap) -> Vec<MediaType> {
     ranges.filter(|range| !range.contains('*')).filter_map(|range| range.trim().parse().ok()).collect()
 }
 
-fn without_port(host: &str) -> &str {
+/// `host` without `:port`.
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         Some(_) | None => host,
