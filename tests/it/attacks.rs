@@ -72,7 +72,13 @@ async fn enter(mesh: &TestMesh, plugin: &str) -> (Identity, JoinToken, Bytes) {
 }
 
 /// Takes part in the cluster as the holder of `identity`, saying `record` of itself.
-async fn take_part(mesh: &TestMesh, at: &Path, identity: &Identity, record: Record, calls: Forger) -> Cluster {
+async fn take_part(
+    mesh: &TestMesh,
+    at: &Path,
+    identity: &Identity,
+    record: Record,
+    calls: Forger,
+) -> Cluster {
     let config = Config {
         bind: "127.0.0.1:0".parse().unwrap(),
         advertise: None,
@@ -144,7 +150,11 @@ async fn a_stolen_key_speaks_for_no_other_node() {
     let answer = cluster.call(core_of(&cluster), method::RENEW, request).await.unwrap();
     let chain: Vec<_> =
         JoinResponse::decode(&answer).unwrap().chain.iter().map(|der| der.to_vec().into()).collect();
-    assert_eq!(Peer::from_chain(&chain).unwrap().id, thief.id(), "the connection names the node, nothing else");
+    assert_eq!(
+        Peer::from_chain(&chain).unwrap().id,
+        thief.id(),
+        "the connection names the node, nothing else"
+    );
 
     // The victim's certificate with the thief's key.
     let chain = victim.reattest_request().unwrap().chain;
@@ -275,16 +285,15 @@ async fn an_evicted_node_is_out_on_every_core_within_a_second() {
         answer.text().await.unwrap().contains(node)
     };
     let node = mesh.node_of("static-1").await;
-    mesh.until("both cores see it", async || sees(&bases[0], &node).await && sees(&bases[1], &node).await).await;
+    mesh.until("both cores see it", async || sees(&bases[0], &node).await && sees(&bases[1], &node).await)
+        .await;
 
     let begun = Instant::now();
     let path = format!("/api/v1/members/{node}/evict");
     let answer = mesh.request(Method::POST, &path).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK, "{}", answer.text().await.unwrap());
-    mesh.until("no core sees it", async || {
-        !sees(&bases[0], &node).await && !sees(&bases[1], &node).await
-    })
-    .await;
+    mesh.until("no core sees it", async || !sees(&bases[0], &node).await && !sees(&bases[1], &node).await)
+        .await;
     assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
     for number in 0..20 {
         mesh.put(&format!("/artifacts/static/docs-{number}/file/a"), "by the other").await;

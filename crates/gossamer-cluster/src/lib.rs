@@ -26,4 +26,4 @@ pub use rendezvous::rank;
 pub use shell::calling::join_call;
 pub use strangers::{Patience, Round, Strangers, StrangersError};
 pub use view::{Member, State, View};
-pub use welcome::{Unwelcome, until_stale, until_unwelcome};
+pub use welcome::{Unwelcome, fresh_for, until_stale, until_unwelcome};

@@ -24,6 +24,12 @@ pub async fn until_unwelcome(identity: &Identity, peer: &Peer) -> Unwelcome {
     }
 }
 
+/// For how long new requests may go over a connection that was just made. Whoever dials leaves it before the other end
+/// asks for that, so that no request meets a connection that is being closed.
+pub fn fresh_for(identity: &Identity, peer: &Peer) -> Duration {
+    rest(peer.not_after.min(identity.validity().not_after).into()) / 2
+}
+
 /// Ready once requests had better go over a new connection, which shows newer certificates: three quarters of the
 /// way to the end of either certificate. What is under way then has the last quarter to finish.
 pub async fn until_stale(identity: &Identity, peer: &Peer) {

@@ -23,7 +23,9 @@ mod validity;
 mod testing;
 
 pub use admission::{NotAdmitted, admit};
-pub use authority::{Authority, AuthorityError, AuthorityKey, IssueError, OwnIdentityError, ReattestRefused, RotateError};
+pub use authority::{
+    Authority, AuthorityError, AuthorityKey, IssueError, OwnIdentityError, ReattestRefused, RotateError,
+};
 pub use certificate::InvalidCertificate;
 pub use credentials::{Credentials, CredentialsError};
 pub use evictions::{Evictions, EvictionsFile, EvictionsFileError, EvictionsFull};

@@ -79,14 +79,10 @@ pub(crate) fn server_config(
     Arc::new(config)
 }
 
-pub(crate) fn client_config(
-    bases: &Bases,
-    standing: &Arc<Standing>,
-    alpns: &[&[u8]],
-) -> Arc<ClientConfig> {
+pub(crate) fn client_config(bases: &Bases, standing: &Arc<Standing>, alpns: &[&[u8]]) -> Arc<ClientConfig> {
     let verifier = MeshVerifier::new(standing.clone(), ClientAuth::Required);
-    let config =
-        verified_by(bases, Arc::new(verifier)).with_client_cert_resolver(Arc::new(Resolver(standing.clone())));
+    let config = verified_by(bases, Arc::new(verifier))
+        .with_client_cert_resolver(Arc::new(Resolver(standing.clone())));
     Arc::new(finish(config, alpns))
 }
 

@@ -27,8 +27,8 @@ impl Trusting {
         if peer.id.role != Role::Core {
             return Err(Refusal::new(RefusalKind::Forbidden, "only cores say whom to trust"));
         }
-        let trust = Trust::decode(request)
-            .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+        let trust =
+            Trust::decode(request).map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
         let mut evictions = self.evictions.lock().unwrap_or_else(PoisonError::into_inner);
         if evictions.merge(&trust.evictions, OffsetDateTime::now_utc()) {
             self.identity.evict(evictions.nodes());

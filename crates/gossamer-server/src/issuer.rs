@@ -9,6 +9,7 @@ pub mod sharing;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use bytes::Bytes;
 use gossamer_cluster::{Refusal, RefusalKind};
 use gossamer_identity::renewal::GRACE;
 use gossamer_identity::{
-    Authority, Credentials, EvictionsFile, Grant, Identity, JoinToken, LedgerFile, OwnIdentityError, Peer, SigningRequest,
-    Validity,
+    Authority, Credentials, EvictionsFile, Grant, Identity, JoinToken, LedgerFile, OwnIdentityError, Peer,
+    SigningRequest, Validity,
 };
 use gossamer_wire::{
     JoinConfirm, JoinConfirmed, JoinRequest, JoinResponse, MeshName, NodeId, ReattestRequest, RenewRequest,
@@ -60,6 +61,8 @@ struct Desk {
     identity: OnceLock<Identity>,
     /// Counts changes of roots and evictions, for whoever tells others.
     news: watch::Sender<u64>,
+    /// Another core has other roots, so that the one that holds the root is to be asked.
+    differs: AtomicBool,
     directory: PathBuf,
     /// How long a node certificate holds.
     lifetime: Duration,
@@ -77,8 +80,8 @@ impl Issuer {
         let ledger = Mutex::new(LedgerFile::open(&directory.join(LEDGER_FILE))?);
         let evictions = Mutex::new(EvictionsFile::open(&directory.join(EVICTIONS_FILE))?);
         let (directory, cores) = (directory.to_owned(), ArcSwap::default());
-        let (identity, news) = (OnceLock::new(), watch::Sender::default());
-        let desk = Desk { authority, ledger, evictions, identity, news, directory, lifetime, cores };
+        let (identity, news, differs) = (OnceLock::new(), watch::Sender::default(), AtomicBool::default());
+        let desk = Desk { authority, ledger, evictions, identity, news, differs, directory, lifetime, cores };
         Ok(Self { desk: Arc::new(desk) })
     }
 

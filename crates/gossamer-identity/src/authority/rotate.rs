@@ -61,7 +61,8 @@ impl Authority {
         let Some(own) = self.certificates.first().filter(|_| self.is_root() && self.roots.len() > 1) else {
             return Ok(None);
         };
-        if now < self.validity()?.not_before.saturating_add(overlap.try_into().unwrap_or(time::Duration::MAX)) {
+        if now < self.validity()?.not_before.saturating_add(overlap.try_into().unwrap_or(time::Duration::MAX))
+        {
             return Ok(None);
         }
         let own = vec![own.clone()];

@@ -36,7 +36,8 @@ fn whoever_saw_the_digest_gets_what_it_names() {
     let announcement = Arc::new(announced());
     let home = tempfile::tempdir().unwrap();
     let authority = Authority::open_or_create(home.path(), &"dev".parse().unwrap()).unwrap();
-    let own = authority.own_identity(home.path(), Duration::from_secs(60), OffsetDateTime::now_utc()).unwrap();
+    let own =
+        authority.own_identity(home.path(), Duration::from_secs(60), OffsetDateTime::now_utc()).unwrap();
     let pulls = Pulls::new(Arc::clone(&announcement), Trusting::new(own));
     let digest = record(&announcement, Role::Agent).announcement.unwrap();
     assert_eq!(pull(&pulls, digest).as_ref(), Some(&*announcement));

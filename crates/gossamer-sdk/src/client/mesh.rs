@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures::future::BoxFuture;
-use gossamer_cluster::{Cluster, View, until_unwelcome};
+use gossamer_cluster::{Cluster, View, fresh_for, until_unwelcome};
 use gossamer_identity::{Identity, Peer};
 use gossamer_wire::{NodeId, Role};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -15,6 +15,7 @@ use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
@@ -45,7 +46,8 @@ pub(super) struct Mesh {
     identity: Identity,
     connector: TlsConnector,
     tasks: TaskTracker,
-    connections: Mutex<HashMap<NodeId, SendRequest<Body>>>,
+    /// Each with the moment from which a new one is made in its place.
+    connections: Mutex<HashMap<NodeId, (SendRequest<Body>, Instant)>>,
 }
 
 // === impl Mesh ===
@@ -89,8 +91,8 @@ impl Mesh {
 
     fn open_connection(&self, core: NodeId) -> Option<SendRequest<Body>> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = connections.get(&core)?;
-        if connection.is_closed() {
+        let (connection, fresh_until) = connections.get(&core)?;
+        if connection.is_closed() || *fresh_until <= Instant::now() {
             connections.remove(&core);
             return None;
         }
@@ -101,13 +103,17 @@ impl Mesh {
         let known = serving(&self.cluster.view()).into_iter().find(|(node, _)| *node == core);
         let (_, address) = known.ok_or(TransportError::Gone)?;
         let dialled = tokio::time::timeout(CONNECT_MAX, self.dial(core, address)).await;
-        let connection = dialled.map_err(|_| TransportError::Slow)??;
+        let (connection, fresh_until) = dialled.map_err(|_| TransportError::Slow)??;
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.insert(core, connection.clone());
+        connections.insert(core, (connection.clone(), fresh_until));
         Ok(connection)
     }
 
-    async fn dial(&self, core: NodeId, address: SocketAddr) -> Result<SendRequest<Body>, TransportError> {
+    async fn dial(
+        &self,
+        core: NodeId,
+        address: SocketAddr,
+    ) -> Result<(SendRequest<Body>, Instant), TransportError> {
         let tcp = TcpStream::connect(address).await.map_err(TransportError::Connect)?;
         tcp.set_nodelay(true).map_err(TransportError::Connect)?;
         let connecting = self.connector.connect(gossamer_identity::server_name(), tcp);
@@ -126,7 +132,7 @@ impl Mesh {
             .handshake(TokioIo::new(tls))
             .await
             .map_err(TransportError::Http)?;
-        let identity = self.identity.clone();
+        let (identity, fresh_for) = (self.identity.clone(), fresh_for(&self.identity, &peer));
         self.tasks.spawn(async move {
             tokio::select! {
                 ended = driver => if let Err(error) = ended {
@@ -135,7 +141,7 @@ impl Mesh {
                 reason = until_unwelcome(&identity, &peer) => debug!(%core, ?reason, "Closed a connection to a core"),
             }
         });
-        Ok(sender)
+        Ok((sender, Instant::now() + fresh_for))
     }
 }
 

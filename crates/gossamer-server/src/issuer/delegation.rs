@@ -1,5 +1,6 @@
 //! Roots and intermediates: the root's next key, and the certificates of the cores that issue below it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,8 +89,11 @@ impl Issuer {
         .await
     }
 
-    /// Whether the CA certificate itself is due for renewal.
+    /// Whether the CA certificate itself is due for renewal, or the roots have changed.
     pub(super) fn is_due(&self) -> bool {
+        if self.desk.differs.swap(false, Ordering::Relaxed) {
+            return true;
+        }
         let authority = self.desk.authority.load();
         let validity = authority.validity().ok().filter(|_| !authority.is_root());
         validity.is_some_and(|validity| {
@@ -159,7 +163,8 @@ impl Desk {
         let JoinResponse { roots, authority, .. } = JoinResponse::decode(answer)?;
         let certificates = |list: &[Bytes]| list.iter().map(|der| der.to_vec().into()).collect();
         let (mesh, digest) = (self.authority.load().mesh().clone(), self.authority.load().roots_digest());
-        let next = Authority::install(&self.directory, &mesh, certificates(&authority), certificates(&roots))?;
+        let next =
+            Authority::install(&self.directory, &mesh, certificates(&authority), certificates(&roots))?;
         let is_new = next.roots_digest() != digest;
         self.put(next);
         if let Some(identity) = self.identity.get().filter(|_| is_new) {

@@ -2,8 +2,8 @@
 
 use gossamer_cluster::{Refusal, RefusalKind};
 use gossamer_identity::{
-    AuthorityError, EvictionsFileError, Grant, InvalidJoinToken, InvalidSigningRequest, IssueError, LedgerFileError, LedgerFull,
-    ReattestRefused, TokenRefused,
+    AuthorityError, EvictionsFileError, Grant, InvalidJoinToken, InvalidSigningRequest, IssueError,
+    LedgerFileError, LedgerFull, ReattestRefused, TokenRefused,
 };
 use gossamer_wire::{InvalidMessage, NodeId};
 use tracing::{error, warn};

@@ -1,6 +1,7 @@
 //! Putting a node out of the mesh before its certificate ends, and hearing of those whom other cores put out.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use gossamer_cluster::Refusal;
@@ -79,7 +80,11 @@ impl Issuer {
 impl Desk {
     /// Who was evicted gets no certificate, whatever it shows.
     pub(super) fn admit(&self, node: NodeId) -> Result<(), Unissued> {
-        if self.evictions(|evictions| evictions.contains(node)) { Err(Unissued::Evicted(node)) } else { Ok(()) }
+        if self.evictions(|evictions| evictions.contains(node)) {
+            Err(Unissued::Evicted(node))
+        } else {
+            Ok(())
+        }
     }
 
     fn evict(&self, node: NodeId) -> Result<Eviction, EvictError> {
@@ -97,6 +102,10 @@ impl Desk {
 
     fn merge(&self, theirs: &Trust) -> Result<(), EvictionsFileError> {
         let now = OffsetDateTime::now_utc();
+        if theirs.roots != self.authority.load().roots_digest() {
+            self.differs.store(true, Ordering::Relaxed);
+            self.news.send_modify(|news| *news = news.wrapping_add(1));
+        }
         self.update(|evictions| Ok(evictions.merge(&theirs.evictions, now)))
     }
 

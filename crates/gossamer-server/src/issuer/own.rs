@@ -32,9 +32,7 @@ pub async fn keep(issuer: Issuer, identity: Identity, stop: CancellationToken) {
 
 async fn renew(issuer: &Issuer, identity: &Identity, renewal: &mut Renewal) {
     let of = identity.clone();
-    let renewed = issuer
-        .at_the_desk(move |desk| desk.renew_own(&of))
-        .await;
+    let renewed = issuer.at_the_desk(move |desk| desk.renew_own(&of)).await;
     let now = OffsetDateTime::now_utc();
     match renewed {
         Some(Ok(())) => {

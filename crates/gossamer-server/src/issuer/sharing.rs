@@ -63,11 +63,7 @@ pub async fn keep(issuer: Issuer, cluster: Cluster, stop: CancellationToken) {
             let view = cluster.view();
             told.retain(|node, _| view.get(*node).is_some());
             if let Some(theirs) = said {
-                let differ = theirs.roots != trust.roots;
                 issuer.merge(theirs).await;
-                if differ {
-                    issuer.follow_root(&cluster).await;
-                }
             }
         }
     }
@@ -81,7 +77,12 @@ fn due(cluster: &Cluster, trust: &Trust, told: &Told, digest: Digest) -> Vec<std
     view.others().filter(|member| is_concerned(member) && !has_heard(member)).cloned().collect()
 }
 
-async fn tell(cluster: &Cluster, member: std::sync::Arc<Member>, trust: bytes::Bytes, digest: Digest) -> Answer {
+async fn tell(
+    cluster: &Cluster,
+    member: std::sync::Arc<Member>,
+    trust: bytes::Bytes,
+    digest: Digest,
+) -> Answer {
     let called = timeout(CALL_MAX, cluster.call(member.node, method::TRUST, trust)).await;
     let said = match called {
         Ok(Ok(answer)) => Some(Trust::decode(&answer).ok()),

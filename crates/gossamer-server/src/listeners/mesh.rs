@@ -30,8 +30,7 @@ pub(super) async fn serve(
     let principal = Some(principal(&peer)?);
     // Either certificate ends one day: until then the peer opens a new connection, with what it has by then.
     let closing = closing.child_token();
-    let serving =
-        connection::serve(stream, Origin { principal, ..origin }, app, config, closing.clone());
+    let serving = connection::serve(stream, Origin { principal, ..origin }, app, config, closing.clone());
     tokio::pin!(serving);
     let stale = async {
         until_stale(identity, &peer).await;
