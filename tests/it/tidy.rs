@@ -16,7 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gossamer-server", &["policy", "registry", "cluster", "events", "identity", "oci", "wire"]),
     ("gossamer-sdk", &["cluster", "events", "identity", "oci", "wire"]),
     ("gossamer-plugin-static", &["sdk"]),
-    ("gossamer", &["server", "sdk", "plugin-static"]),
+    ("gossamer", &["server", "sdk", "plugin-static", "policy"]),
 ];
 
 /// Crates that only one of ours may name: the walls around what is heavy or dangerous.

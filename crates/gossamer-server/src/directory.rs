@@ -1,10 +1,13 @@
 //! The plugins of the mesh as this core knows them: heard of, pulled, verified, admitted, published.
 
 mod agreement;
+mod allowance;
 mod bundled;
 mod cache;
 mod comparing;
+mod held;
 mod instance;
+mod overlaps;
 mod pull;
 mod roster;
 mod snapshot;
@@ -29,15 +32,19 @@ use tracing::{debug, info, warn};
 use crate::chain::Chain;
 use crate::presence::Presence;
 use crate::proxy::Pool;
+use crate::trials::{self, PlanTable};
 
 use agreement::Agreement;
+use allowance::Allowances;
 use cache::Cache;
-use roster::{Clock, Input, Output, Roster};
+use held::Held;
+use roster::{Clock, Input, Output, PullFailure, Roster};
 
 pub use agreement::{Difference, differences};
 pub use cache::Seal;
 pub use comparing::ask;
 pub use instance::Instance;
+pub use overlaps::{Overlaps, Scanner};
 pub use roster::{Announced, Hint, Kept, Since, Standing};
 pub use snapshot::{Active, NoRoute, Plugin, Route, Snapshot};
 
@@ -57,6 +64,8 @@ pub struct Config {
     pub seal: Seal,
     pub mounts: Vec<Mount>,
     pub pins: BTreeMap<PluginName, Version>,
+    /// What operators want of versions, besides.
+    pub plans: watch::Receiver<Arc<PlanTable>>,
     /// Policies that may run in this process, besides the bundled ones.
     pub trusted: BTreeSet<Digest>,
 }
@@ -66,6 +75,7 @@ pub struct Config {
 pub struct Directory {
     snapshot: watch::Receiver<Arc<Snapshot>>,
     dissent: watch::Receiver<Dissent>,
+    overlaps: watch::Sender<Overlaps>,
 }
 
 /// The cores that route otherwise than this one, and since when.
@@ -74,6 +84,8 @@ pub type Dissent = Arc<BTreeMap<NodeId, StdInstant>>;
 /// The one task that follows the cluster.
 pub struct Follower {
     roster: Roster<Arc<Policy>>,
+    held: Held<Arc<Policy>>,
+    allowances: Allowances,
     config: Config,
     trusted: BTreeSet<Digest>,
     cache: Cache,
@@ -99,8 +111,11 @@ impl Config {
         let (dissent, dissenting) = watch::channel(Dissent::default());
         let mut trusted = bundled::digests();
         trusted.extend(self.trusted.iter().copied());
+        let pins = trials::pins(&self.pins, &self.plans.borrow());
         let follower = Follower {
-            roster: Roster::new(self.pins.clone(), clock()),
+            roster: Roster::new(pins, clock()),
+            held: Held::default(),
+            allowances: Allowances::default(),
             trusted,
             cache,
             cached: Vec::new(),
@@ -113,7 +128,8 @@ impl Config {
             work: JoinSet::new(),
             config: self,
         };
-        Ok((Directory { snapshot, dissent: dissenting }, follower))
+        let overlaps = watch::Sender::default();
+        Ok((Directory { snapshot, dissent: dissenting, overlaps }, follower))
     }
 }
 
@@ -128,6 +144,11 @@ impl Directory {
     /// Who routes otherwise.
     pub fn dissent(&self) -> Dissent {
         Arc::clone(&self.dissent.borrow())
+    }
+
+    /// The plugins that get in each other's way, as far as was found.
+    pub fn overlaps(&self) -> Overlaps {
+        Arc::clone(&self.overlaps.borrow())
     }
 
     /// Tells of every change.
@@ -164,6 +185,12 @@ impl Follower {
             let deadline = deadlines.min().map(Instant::from_std);
             let input = tokio::select! {
                 () = closing.cancelled() => break,
+                Ok(()) = self.config.plans.changed() => {
+                    self.config.plans.mark_unchanged();
+                    self.publish().await;
+                    self.compare();
+                    continue;
+                }
                 Ok(()) = self.view.changed() => Input::Hints(hints(&self.view.borrow_and_update())),
                 Some(done) = self.work.join_next() => match done {
                     Ok(input) => input,
@@ -222,6 +249,14 @@ impl Follower {
     }
 
     fn pull(&mut self, hint: Hint) {
+        let allowed = self.allowances.take(hint.node, hint.announcement, Instant::now().into_std());
+        if let Err(wait) = allowed {
+            metrics::counter!("gossamer_directory_announcements_deferred_total").increment(1);
+            let reason =
+                format!("the node brings new announcements too often; one more in {} s", wait.as_secs() + 1);
+            self.work.spawn(async move { Input::Pulled(hint, Err(PullFailure::Unanswered(reason))) });
+            return;
+        }
         let (cluster, proxy) = (self.config.presence.cluster().clone(), self.config.proxy.clone());
         let pulls = Arc::clone(&self.pulls);
         self.work.spawn(async move {
@@ -248,8 +283,14 @@ impl Follower {
     }
 
     async fn publish(&mut self) {
-        let snapshot = Arc::new(Snapshot::new(self.roster.plugins(), &self.config.mounts, &self.config.pins));
+        let plans = Arc::clone(&self.config.plans.borrow());
+        let pins = trials::pins(&self.config.pins, &plans);
+        self.roster.pin(&pins);
+        let mut plugins = self.roster.plugins();
+        self.held.fill(&mut plugins, &plans);
+        let snapshot = Arc::new(Snapshot::new(plugins, &self.config.mounts, &pins).planned(plans));
         self.config.proxy.retain(&snapshot.nodes());
+        self.allowances.retain(&snapshot.nodes(), Instant::now().into_std());
         metrics::gauge!("gossamer_directory_plugins").set(snapshot.plugins().len() as f64);
         self.snapshots.send_replace(Arc::clone(&snapshot));
         let digest = snapshot.digest();

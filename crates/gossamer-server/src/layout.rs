@@ -52,6 +52,11 @@ impl Layout {
         self.root.join("announcements")
     }
 
+    /// What operators want of the versions of plugins.
+    pub(crate) fn rollouts(&self) -> PathBuf {
+        self.root.join("rollouts.json")
+    }
+
     /// The administrator's token.
     pub(crate) fn admin_token(&self) -> PathBuf {
         self.root.join("admin.token")

@@ -23,6 +23,7 @@ mod random;
 pub mod server;
 #[cfg(test)]
 mod testing;
+pub mod trials;
 
 pub use config::{Config, ConfigError};
 pub use evaluator::{EVALUATOR_COMMAND, evaluator};

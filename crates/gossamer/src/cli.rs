@@ -1,9 +1,13 @@
 //! What can be typed after `gossamer`.
 
+mod policy;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use policy::{Policy, PolicyCanary, PolicyDiff, PolicyTest, PolicyVersion};
 
 /// A gossip-clustered plugin mesh beside an artifact registry.
 #[derive(Debug, Parser)]
@@ -47,6 +51,9 @@ pub(crate) enum Command {
     Mesh(Mesh),
     /// Name the likely causes of trouble between the nodes; exit code 6 if there are any.
     Doctor,
+    /// Try out, compare and change the versions of plugins' policies.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Say why a request goes where it goes: `explain ID`, or `explain METHOD URL`.
     Explain(Explain),
     /// Upload artifacts.

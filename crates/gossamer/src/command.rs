@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod mesh;
 mod plugin;
+mod policy;
 mod push;
 mod token;
 
@@ -19,7 +20,7 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::api::Api;
-use crate::cli::{Cli, Command, Output};
+use crate::cli::{Cli, Command, Output, Policy};
 use crate::{dev, print};
 
 /// Runs one command. Processes that bring their own runtime (plugins, evaluators) start it themselves.
@@ -35,6 +36,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ca(command) => block_on(ca::run(command, &Api::new(&address)?, output)),
         Command::Mesh(command) => block_on(mesh::run(command, &Api::new(&address)?, output)),
         Command::Doctor => block_on(doctor::run(&Api::new(&address)?, output)),
+        Command::Policy(Policy::Test(options)) => policy::test(options, output),
+        Command::Policy(command) => block_on(policy::run(command, &Api::new(&address)?, output)),
         Command::Explain(options) => block_on(explain::run(options, &Api::new(&address)?, output)),
         Command::Push(command) => block_on(push::run(command, &Api::new(&address)?, output)),
     }

@@ -172,6 +172,15 @@ impl<P: Clone> Roster<P> {
         }
     }
 
+    /// Other versions are preferred from now on.
+    pub(super) fn pin(&mut self, pins: &BTreeMap<PluginName, Version>) {
+        if self.pins != *pins {
+            self.pins.clone_from(pins);
+            self.last_good.pin(pins);
+            self.choose();
+        }
+    }
+
     /// When [`Input::Tick`] is next of use.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.announced.values().filter_map(Entry::until).min()

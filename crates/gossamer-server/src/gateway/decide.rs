@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gossamer_policy::{Decision, EvalError, Input};
+use gossamer_policy::{Decision, EvalError, Input, Policy, Trail};
 use http::StatusCode;
 
 use super::Gateway;
@@ -20,32 +20,62 @@ pub(super) fn select(snapshot: &Snapshot, case: &mut Case, input: &Input) -> Res
     Ok(route)
 }
 
+/// Why a policy gave no decision.
+pub(super) enum Undecided {
+    Unread(ReadError),
+    Failed(EvalError),
+}
+
+// === impl Undecided ===
+
+impl Undecided {
+    /// Keeps the reason in the record, and says what the client is told.
+    pub(super) fn told(self, case: &mut Case) -> Problem {
+        match self {
+            Self::Unread(error) => unread(error),
+            Self::Failed(error) => {
+                case.failed(Chain(&error).to_string());
+                undecided(&error)
+            }
+        }
+    }
+}
+
+// === impl Gateway ===
+
 impl Gateway {
-    /// Asks the route's policy. The body is read only if the policy asks for it.
+    /// Asks the route's policy, and keeps what it said in the record.
     pub(super) async fn decide(
         &self,
         case: &mut Case,
         route: &Route,
-        mut input: Input,
+        input: Input,
         body: &mut RequestBody,
     ) -> Result<Decision, Problem> {
-        input.body = body.as_input();
-        let mut decided = self.policies.decide(&route.policy, input.clone(), Arc::clone(&self.lookups)).await;
-        if matches!(decided, Err(EvalError::BodyWanted)) {
-            body.read().await.map_err(unread)?;
-            input.body = body.as_input();
-            decided = self.policies.decide(&route.policy, input, Arc::clone(&self.lookups)).await;
-        }
-        match decided {
+        match self.consult(&route.policy, input, body).await {
             Ok((decision, trail)) => {
                 case.decided(trail);
                 Ok(decision)
             }
-            Err(error) => {
-                case.failed(Chain(&error).to_string());
-                Err(undecided(&error))
-            }
+            Err(undecided) => Err(undecided.told(case)),
         }
+    }
+
+    /// Asks a policy. The body is read only if the policy asks for it.
+    pub(super) async fn consult(
+        &self,
+        policy: &Arc<Policy>,
+        mut input: Input,
+        body: &mut RequestBody,
+    ) -> Result<(Decision, Arc<Trail>), Undecided> {
+        input.body = body.as_input();
+        let decided = self.policies.decide(policy, input.clone(), Arc::clone(&self.lookups)).await;
+        if !matches!(decided, Err(EvalError::BodyWanted)) {
+            return decided.map_err(Undecided::Failed);
+        }
+        body.read().await.map_err(Undecided::Unread)?;
+        input.body = body.as_input();
+        self.policies.decide(policy, input, Arc::clone(&self.lookups)).await.map_err(Undecided::Failed)
     }
 }
 

@@ -1,10 +1,11 @@
 //! `/api/v1`: what this core knows, for operators and the command line.
 
-mod doctor;
 mod ca;
+mod doctor;
 mod explain;
 mod members;
 mod plugins;
+mod policies;
 mod routes;
 mod tokens;
 
@@ -47,6 +48,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/ca", get(ca::show))
         .route("/api/v1/ca/rotate", post(ca::rotate))
         .route("/api/v1/tokens", post(tokens::create))
+        .merge(policies::router())
         .layer(from_fn_with_state(Arc::clone(&admin), administer))
         .route("/api/v1/version", get(version))
         .route("/api/{*rest}", axum::routing::any(unknown))

@@ -1,8 +1,8 @@
 //! From a configuration to a running core, in the one order that works.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gossamer_cluster::{Cluster, Examiner, Witness};
@@ -30,6 +30,7 @@ use crate::listeners::{Door, Listener};
 use crate::lookups::RegistryLookups;
 use crate::presence::Presence;
 use crate::proxy::Pool;
+use crate::trials::Trials;
 use crate::{evaluator, fanout, generation};
 
 /// How long deliveries in flight may take once the core is told to stop. Shorter than the whole
@@ -79,12 +80,14 @@ impl Config {
         let seeds = self.cluster.seeds.clone();
         let examiner = Examiner::new(ground.identity.clone(), cluster.watch(), seeds);
         background.tasks().spawn(ground.witness.begin(examiner));
-        let directory = self.follow(&ground, &presence, &proxy, &background).await?;
+        let trials = try_out(&ground, &background)?;
+        let directory = self.follow(&ground, &presence, (&proxy, &trials), &background).await?;
         self.deliver(&ground, &directory, &proxy, &background);
         let leaving = Arc::new(AtomicBool::new(false));
-        let parts = self.assemble(&ground, &cluster, (directory, proxy), Arc::clone(&leaving));
+        let parts = self.assemble(&ground, &cluster, (directory, proxy, trials), Arc::clone(&leaving));
         keep_identity(&ground, &cluster, &background);
 
+        background.tasks().spawn(directory::Scanner::of(&parts.gateway).run(background.closing()));
         let addresses =
             Addresses { http: public.address(), mesh: mesh.address(), cluster: cluster.local_addr() };
         let (accepting, connections) = (CancellationToken::new(), TaskTracker::new());
@@ -185,7 +188,7 @@ impl Config {
         &self,
         ground: &Ground,
         presence: &Presence,
-        proxy: &Pool,
+        (proxy, trials): (&Pool, &Trials),
         background: &Background,
     ) -> Result<Directory, StartError> {
         let cache = ground.layout.announcements();
@@ -197,6 +200,7 @@ impl Config {
             seal: Seal::new(ground.identity.reset_key()),
             mounts: self.gateway.mounts.clone(),
             pins: self.gateway.pins.clone(),
+            plans: trials.plans().watch(),
             trusted: self.policies.trusted.iter().copied().collect(),
         };
         let (directory, mut follower) =
@@ -225,7 +229,7 @@ impl Config {
         &self,
         ground: &Ground,
         cluster: &Cluster,
-        (directory, proxy): (Directory, Pool),
+        (directory, proxy, trials): (Directory, Pool, Trials),
         leaving: Arc<AtomicBool>,
     ) -> http::Parts {
         let Ground { registry, policies, access, issuer, .. } = ground;
@@ -237,6 +241,7 @@ impl Config {
             proxy,
             access: Arc::clone(access),
             decisions: Arc::new(Decisions::new(self.gateway.decisions_max)),
+            trials,
             blobs: self.gateway.blobs,
         });
         let admin = Admin {
@@ -265,6 +270,15 @@ impl Config {
             None => bound,
         }
     }
+}
+
+/// Goes on with what operators try out.
+fn try_out(ground: &Ground, background: &Background) -> Result<Trials, StartError> {
+    let (plans, lookups) = (ground.layout.rollouts(), RegistryLookups::new(ground.registry.clone()));
+    let (trials, keeper) = Trials::open(plans.clone(), ground.policies.clone(), Arc::new(lookups))
+        .map_err(|source| StartError::Data { path: plans, source })?;
+    background.tasks().spawn(keeper.run(background.closing()));
+    Ok(trials)
 }
 
 async fn listen(address: SocketAddr, config: &Config) -> Result<Listener, StartError> {

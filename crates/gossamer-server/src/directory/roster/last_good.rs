@@ -73,6 +73,10 @@ impl<P: Clone> LastGood<P> {
         Self { held: BTreeMap::new(), clock, pins }
     }
 
+    pub(super) fn pin(&mut self, pins: &BTreeMap<PluginName, Version>) {
+        self.pins.clone_from(pins);
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&PluginName, &Active<P>)> {
         self.held.iter().map(|(name, held)| (name, &held.active))
     }
