@@ -8,6 +8,7 @@ mod cores;
 mod doctor;
 mod events;
 mod explain;
+mod explain;
 mod faults;
 mod forwarding;
 mod identity;

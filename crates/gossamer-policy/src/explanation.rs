@@ -43,6 +43,7 @@ pub enum BodyVerdict {
     Held,
     /// The conditions before this one held. Its line is that of the module.
     Failed {
+        #[serde(rename = "failed_line")]
         line: u32,
         condition: String,
     },

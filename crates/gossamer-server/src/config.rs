@@ -14,7 +14,7 @@ use gossamer_wire::MeshName;
 use semver::Version;
 use serde::Deserialize;
 
-use crate::{access, listeners, proxy};
+use crate::{access, decisions, listeners, proxy};
 
 /// The configuration of a core. Every table but the top level may be left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +45,8 @@ pub struct Config {
     pub access: access::Config,
     #[serde(default)]
     pub gateway: Gateway,
+    #[serde(default)]
+    pub decisions: decisions::Config,
     #[serde(default)]
     pub policies: Policies,
     #[serde(default)]
@@ -84,8 +86,6 @@ pub struct Gateway {
     pub mounts: Vec<Mount>,
     /// Plugins that are to be followed at one version, whatever newer ones are announced.
     pub pins: BTreeMap<PluginName, Version>,
-    /// Decisions kept for `explain`. Refusals and failures are kept apart, in as many places.
-    pub decisions_max: usize,
 }
 
 /// How a blob that a policy chose is answered.
@@ -148,6 +148,7 @@ impl Config {
             cluster: Cluster { listen: any_port, ..Cluster::default() },
             access: access::Config::default(),
             gateway: Gateway::default(),
+            decisions: decisions::Config::default(),
             policies: Policies::default(),
             registry: Registry::default(),
             delivery: gossamer_events::delivery::Config::default(),
@@ -195,7 +196,7 @@ impl Default for Cluster {
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { blobs: BlobAnswers::Inline, mounts: Vec::new(), pins: BTreeMap::new(), decisions_max: 4_096 }
+        Self { blobs: BlobAnswers::Inline, mounts: Vec::new(), pins: BTreeMap::new() }
     }
 }
 

@@ -1,170 +1,132 @@
-//! Recent decisions, kept so that anybody who got an answer can ask why.
+//! Recent decisions, kept so that anybody who got an answer can ask why, and written down for whoever wants a log.
 
+mod config;
+mod hangup;
+mod id;
+pub mod log;
+mod policies;
+mod record;
+mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
 
 use gossamer_oci::{Digest, PluginName};
-use gossamer_policy::{Decision, RouteTable, Trail};
-use gossamer_wire::NodeId;
-use semver::Version;
-use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
+use gossamer_policy::{Policy, Trail};
+use http::StatusCode;
 
-/// Long enough that no two of the decisions kept at once are alike, short enough to be read aloud.
-const ID_BYTES: usize = 6;
+pub use config::Config;
+pub(crate) use hangup::reopen_on_hangup;
+pub use id::{DecisionId, InvalidDecisionId};
+pub use record::{Chosen, Outcome, Record, Replica, Request, Verdict};
 
-/// The name of one decision: 12 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct DecisionId(Arc<str>);
+use log::Log;
+use policies::Shelf;
+use ring::Ring;
 
-/// One routed request: what was decided, why, and what came of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Record {
-    pub id: DecisionId,
-    #[serde(with = "time::serde::rfc3339")]
-    pub time: OffsetDateTime,
-    pub method: String,
-    /// Path and query as the client sent them.
-    pub target: String,
-    pub principal: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<SocketAddr>,
-    /// Whose policy was asked; `None` if no plugin answers for the request.
-    pub selected: Option<Chosen>,
-    /// What the policy said; `None` if it was not asked, or failed.
-    pub decision: Option<Decision>,
-    /// The input, the lookups with their answers, and who evaluated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trail: Option<Arc<Trail>>,
-    /// For a forwarded request: every instance in the order in which it would be asked.
-    pub replicas: Vec<Replica>,
-    /// The routes that were valid then: they say why other plugins were not asked.
-    #[serde(skip)]
-    pub routes: Option<Arc<RouteTable>>,
-    /// What the client was told, if it got no answer from a blob or a plugin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// The status of the answer.
-    #[serde(serialize_with = "as_number")]
-    pub status: http::StatusCode,
-    /// Why the answer is not what the policy wanted, if so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    /// From the request's head to the answer's, in microseconds.
-    pub micros: u64,
-}
-
-/// The plugin whose policy was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Chosen {
-    pub plugin: PluginName,
-    pub version: Version,
-    pub policy: Digest,
-    /// Which rule of selection held.
-    pub because: String,
-}
-
-/// One instance of the plugin, and what became of it in this request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Replica {
-    pub node: NodeId,
-    pub service: SocketAddr,
-    pub version: Version,
-    pub verdict: Verdict,
-}
-
-/// Why an instance answered, or why not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
-    /// It was sent the request.
-    Chosen { because: String },
-    /// It was to be sent the request and could not be.
-    Failed { because: String },
-    /// Its turn did not come.
-    NotNeeded { because: String },
-}
+use crate::listeners::ClientAddress;
 
 /// The last decisions of this core. Bounded; refusals and failures do not make room for successes.
 #[derive(Debug)]
 pub struct Decisions {
-    kept: Mutex<Kept>,
-    max: usize,
+    recent: Ring,
+    denied: Ring,
+    failed: Ring,
+    policies: Shelf,
+    log: Option<Log>,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    records: HashMap<DecisionId, Arc<Record>>,
-    good: VecDeque<DecisionId>,
-    bad: VecDeque<DecisionId>,
-}
-
-// === impl DecisionId ===
-
-impl DecisionId {
-    /// A fresh random id. Without randomness, which no supported system runs out of, all are `0`.
-    pub fn random() -> Self {
-        Self(crate::random::hex(ID_BYTES).unwrap_or_else(|| "0".to_owned()).into())
-    }
-
-    /// The id with this text, whether there is such a decision or not.
-    pub fn of(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DecisionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-// === impl Record ===
-
-impl Record {
-    fn is_bad(&self) -> bool {
-        self.status.is_client_error() || self.status.is_server_error() || self.failure.is_some()
-    }
+/// What is kept of a request that was refused before any plugin was looked for.
+pub struct Refusal<'a> {
+    /// The name of the principal, or `unknown` for credentials that are nobody's.
+    pub principal: Cow<'static, str>,
+    pub status: StatusCode,
+    /// What the client is told.
+    pub detail: &'a str,
 }
 
 // === impl Decisions ===
 
 impl Decisions {
-    /// Keeps `max` good decisions and as many bad ones.
-    pub fn new(max: usize) -> Self {
-        Self { kept: Mutex::default(), max: max.max(1) }
+    /// Fails if the log cannot be opened.
+    pub fn open(config: &Config) -> io::Result<Self> {
+        let Config { recent_max, denied_max, failed_max, bytes_max, log } = config;
+        Ok(Self {
+            recent: Ring::new(*recent_max, *bytes_max),
+            denied: Ring::new(*denied_max, *bytes_max),
+            failed: Ring::new(*failed_max, *bytes_max),
+            policies: Shelf::default(),
+            log: log.open()?,
+        })
     }
 
     /// Remembers a decision, and forgets the oldest of its kind if there are too many.
     pub fn keep(&self, record: Record) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { records, good, bad } = &mut *kept;
-        let order = if record.is_bad() { bad } else { good };
-        order.push_back(record.id.clone());
-        let forgotten = if order.len() > self.max { order.pop_front() } else { None };
-        if let Some(id) = forgotten {
-            records.remove(&id);
+        let record = Arc::new(record);
+        if let Some(log) = &self.log {
+            log.offer(&record);
         }
-        records.insert(record.id.clone(), Arc::new(record));
+        match record.outcome() {
+            Outcome::Answered | Outcome::NotFound => self.recent.keep(record),
+            Outcome::Denied => self.denied.keep(record),
+            Outcome::Failed => self.failed.keep(record),
+        }
+    }
+
+    /// What recent decisions of `plugin` rested on: at most `max` of each kind, the newest ones.
+    pub fn trails(&self, plugin: &PluginName, max: usize) -> Vec<Arc<Trail>> {
+        let trail = |record: &Record| {
+            let is_its = record.selected.as_ref().is_some_and(|chosen| chosen.plugin == *plugin);
+            record.trail.clone().filter(|_| is_its)
+        };
+        [&self.recent, &self.denied, &self.failed]
+            .into_iter()
+            .flat_map(|ring| ring.newest(max, trail))
+            .collect()
+    }
+
+    /// Keeps the record of a request that goes no further.
+    pub fn refuse<B>(&self, request: &http::Request<B>, refusal: Refusal<'_>) -> DecisionId {
+        let Refusal { principal, status, detail } = refusal;
+        let target = request.uri().path_and_query().map(|target| target.as_str().to_owned());
+        let client = request.extensions().get::<ClientAddress>().map(|client| client.0);
+        let method = request.method().clone();
+        let mut record =
+            Record::begin(Request { method, target: target.unwrap_or_default(), principal, client });
+        record.status = status;
+        record.detail = Some(detail.to_owned());
+        let id = record.id;
+        self.keep(record);
+        id
     }
 
     /// The decision with this id, if it is recent enough.
-    pub fn get(&self, id: &DecisionId) -> Option<Arc<Record>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).records.get(id).cloned()
+    pub fn get(&self, id: DecisionId) -> Option<Arc<Record>> {
+        [&self.recent, &self.denied, &self.failed].into_iter().find_map(|ring| ring.get(id))
     }
-}
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
-fn as_number<S: Serializer>(status: &http::StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u16(status.as_u16())
+    /// Keeps a policy that decides, so that its decisions can be replayed when it is no longer active.
+    pub fn remember(&self, policy: &Arc<Policy>) {
+        self.policies.remember(policy);
+    }
+
+    /// A policy that decided lately, active or not.
+    pub fn policy(&self, digest: Digest) -> Option<Arc<Policy>> {
+        self.policies.get(digest)
+    }
+
+    /// Whether decisions are written down.
+    pub fn has_log(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// Opens the log's file again, after somebody moved it away.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
 }

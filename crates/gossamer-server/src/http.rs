@@ -4,6 +4,7 @@ pub mod admin;
 pub mod artifacts;
 pub mod authenticate;
 pub mod content;
+pub mod content;
 pub mod health;
 pub mod metrics;
 pub mod problem;

@@ -54,7 +54,8 @@ pub(crate) enum Command {
     /// Try out, compare and change the versions of plugins' policies.
     #[command(subcommand)]
     Policy(Policy),
-    /// Say why a request goes where it goes: `explain ID`, or `explain METHOD URL`.
+    /// Say why a request goes where it goes: `explain ID`, or `explain METHOD URL`; with `--why-not`, why it does not
+    /// get to a plugin.
     Explain(Explain),
     /// Upload artifacts.
     #[command(subcommand)]
@@ -157,6 +158,9 @@ pub(crate) enum Mesh {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
+    /// A plugin that the request does not get to: name the first condition that failed.
+    #[arg(long, value_name = "PLUGIN")]
+    pub why_not: Option<String>,
     /// A decision's id (the `Gossamer-Decision` header), or an HTTP method.
     pub subject: String,
     /// The URL or path to explain, after a method.

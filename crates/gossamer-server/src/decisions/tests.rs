@@ -1,66 +1,93 @@
 //! Tests of what is remembered, and for how long.
 
+use std::collections::HashSet;
+
+use http::Method;
+
 use super::*;
 
-fn record(status: u16) -> Record {
-    Record {
-        id: DecisionId::random(),
-        time: OffsetDateTime::UNIX_EPOCH,
-        method: "GET".to_owned(),
+pub(super) fn record(status: u16) -> Record {
+    let mut record = Record::begin(Request {
+        method: Method::GET,
         target: "/artifacts/yum/r/repo/a.rpm".to_owned(),
-        principal: "anonymous".to_owned(),
+        principal: "anonymous".into(),
         client: None,
-        selected: None,
-        decision: None,
-        trail: None,
-        replicas: Vec::new(),
-        routes: None,
-        detail: None,
-        status: http::StatusCode::from_u16(status).unwrap(),
-        failure: None,
-        micros: 0,
-    }
+    });
+    record.status = StatusCode::from_u16(status).unwrap();
+    record
+}
+
+fn decisions(recent_max: usize) -> Decisions {
+    let log = log::Config::default();
+    Decisions::open(&Config { recent_max, denied_max: 2, failed_max: 2, bytes_max: 1 << 20, log }).unwrap()
 }
 
 #[test]
 fn ids_are_short_and_differ() {
-    let (one, other) = (DecisionId::random(), DecisionId::random());
-    assert_eq!(one.as_str().len(), 12);
-    assert_ne!(one, other);
+    let ids: HashSet<_> = (0..10_000).map(|_| DecisionId::next()).collect();
+    assert_eq!(ids.len(), 10_000);
+    for id in ids {
+        assert_eq!(id.as_str().len(), 12);
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+    assert_eq!("xyz".parse::<DecisionId>(), Err(InvalidDecisionId));
+}
+
+#[test]
+fn a_sample_by_id_is_as_large_as_it_should_be() {
+    let within = (0..10_000).filter(|_| DecisionId::next().fraction() < 0.25).count();
+    assert!((2_000..3_000).contains(&within), "{within}");
+    assert!((0..1_000).all(|_| (0.0..1.0).contains(&DecisionId::next().fraction())));
 }
 
 #[test]
 fn the_oldest_is_forgotten_first() {
-    let decisions = Decisions::new(2);
-    let ids: Vec<_> = (0..3)
-        .map(|_| {
-            let record = record(200);
-            let id = record.id.clone();
-            decisions.keep(record);
-            id
-        })
-        .collect();
-    assert!(decisions.get(&ids[0]).is_none());
-    assert!(decisions.get(&ids[1]).is_some());
-    assert!(decisions.get(&ids[2]).is_some());
+    let decisions = decisions(DecisionId::PLACES);
+    let kept: Vec<_> = (0..20 * DecisionId::PLACES).map(|_| record(200)).collect();
+    let ids: Vec<_> = kept.iter().map(|record| record.id).collect();
+    kept.into_iter().for_each(|record| decisions.keep(record));
+    let known: Vec<_> = ids.iter().map(|id| decisions.get(*id).is_some()).collect();
+    // Other tests take ids as well, so the turns are not exact.
+    assert!(known[..10 * DecisionId::PLACES].iter().filter(|known| **known).count() <= 4, "{known:?}");
+    assert_eq!(known.last(), Some(&true));
 }
 
 #[test]
-fn a_failure_outlives_a_flood_of_successes() {
-    let decisions = Decisions::new(2);
-    let failure = record(503);
-    let id = failure.id.clone();
-    decisions.keep(failure);
-    for _ in 0..100 {
+fn failures_and_refusals_outlive_a_flood_of_anything_else() {
+    let decisions = decisions(32);
+    let kept: Vec<_> = [503, 403].map(record).into_iter().collect();
+    let ids: Vec<_> = kept.iter().map(|record| record.id).collect();
+    kept.into_iter().for_each(|record| decisions.keep(record));
+    for _ in 0..1_000 {
         decisions.keep(record(200));
+        decisions.keep(record(404));
     }
-    assert_eq!(decisions.get(&id).unwrap().status, 503);
+    let statuses: Vec<_> = ids.iter().map(|id| decisions.get(*id).unwrap().status.as_u16()).collect();
+    assert_eq!(statuses, [503, 403]);
+}
+
+#[test]
+fn large_requests_leave_room_for_fewer() {
+    let log = log::Config::default();
+    let config = Config { recent_max: 4_096, bytes_max: 1 << 20, log, ..Config::default() };
+    let decisions = Decisions::open(&config).unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..1_000 {
+        let mut record = record(200);
+        record.target = "x".repeat(16 * 1024);
+        ids.push(record.id);
+        decisions.keep(record);
+    }
+    let known = ids.iter().filter(|id| decisions.get(**id).is_some()).count();
+    assert!((32..=64).contains(&known), "{known}");
 }
 
 #[test]
 fn a_record_reads_as_json() {
-    let json = serde_json::to_value(record(404)).unwrap();
+    let record = record(404);
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(json["id"], record.id.as_str());
+    assert_eq!(json["method"], "GET");
     assert_eq!(json["status"], 404);
-    assert_eq!(json["time"], "1970-01-01T00:00:00Z");
     assert_eq!(json["selected"], serde_json::Value::Null);
 }

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use gossamer_oci::{Digest, MediaType, RepositoryName, media_type};
-use gossamer_registry::{Blob, Error, Registry};
-use http::header::{self, HeaderMap, HeaderValue};
+use gossamer_registry::{Error, Registry};
+use http::header;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
@@ -11,8 +11,9 @@ use super::case::Case;
 use super::redirect;
 use crate::chain::Chain;
 use crate::config::BlobAnswers;
+use crate::http::content;
 use crate::http::problem::Problem;
-use crate::http::ranges::{Wanted, wanted};
+use crate::http::v2::headers::value;
 
 /// What the policy chose.
 pub(super) struct Chosen {
@@ -38,51 +39,16 @@ pub(super) async fn answer(
         BlobAnswers::Redirect => redirect(&format!("/v2/{repository}/blobs/{digest}")),
         BlobAnswers::Inline => {
             let blob = registry.blob(repository, digest).await.map_err(|error| gone(case, &error))?;
-            inline(case, head, &chosen, &blob).await
+            let content_type =
+                value(chosen.media_type.as_ref().map_or(media_type::OCTET_STREAM, MediaType::as_str));
+            let answered = content::blob(&head.method, &head.headers, &blob, content_type).await;
+            let mut response = answered.map_err(|error| gone(case, &error))?;
+            if let Some(cache_control) = &chosen.cache_control {
+                response.headers_mut().insert(header::CACHE_CONTROL, value(cache_control));
+            }
+            Ok(response)
         }
     }
-}
-
-async fn inline(
-    case: &mut Case,
-    head: &Parts,
-    chosen: &Chosen,
-    blob: &Blob,
-) -> Result<Response<Body>, Problem> {
-    let etag = format!("\"{}\"", blob.digest());
-    let size = blob.size();
-    let (status, range) = match wanted(&head.headers, &etag, size) {
-        Wanted::Nothing => (StatusCode::NOT_MODIFIED, None),
-        Wanted::Whole => (StatusCode::OK, Some(0..size)),
-        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, Some(range)),
-        Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, None),
-    };
-    let mut headers = HeaderMap::new();
-    set(&mut headers, header::ETAG, &etag);
-    set(&mut headers, header::ACCEPT_RANGES, "bytes");
-    if let Some(cache_control) = &chosen.cache_control {
-        set(&mut headers, header::CACHE_CONTROL, cache_control);
-    }
-    let mut body = Body::empty();
-    if let Some(range) = range {
-        let media_type = chosen.media_type.as_ref().map_or(media_type::OCTET_STREAM, MediaType::as_str);
-        set(&mut headers, header::CONTENT_TYPE, media_type);
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-        if status == StatusCode::PARTIAL_CONTENT {
-            let last = range.end.saturating_sub(1);
-            set(&mut headers, header::CONTENT_RANGE, &format!("bytes {}-{last}/{size}", range.start));
-        }
-        if head.method == Method::GET {
-            let mut stream = blob.read(range).await.map_err(|error| gone(case, &error))?;
-            body = stream.take_whole().map_or_else(|| Body::from_stream(stream), Body::from);
-        }
-    } else if status == StatusCode::RANGE_NOT_SATISFIABLE {
-        set(&mut headers, header::CONTENT_RANGE, &format!("bytes */{size}"));
-    }
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
 }
 
 /// The policy's answer was true when it was given; the blob may have been deleted since.
@@ -92,11 +58,5 @@ fn gone(case: &mut Case, error: &Error) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "the file is gone")
     } else {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read")
-    }
-}
-
-fn set(headers: &mut HeaderMap, name: header::HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name, value);
     }
 }

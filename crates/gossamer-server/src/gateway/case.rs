@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use gossamer_policy::{Decision, RouteTable, Trail};
+use gossamer_policy::{Decision, Input, RouteTable, Trail};
 use http::{Request, StatusCode};
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::access::Principal;
-use crate::decisions::{Chosen, DecisionId, Record, Replica};
+use crate::decisions::{self, Chosen, Record, Replica};
 use crate::http::problem::Problem;
 use crate::listeners::ClientAddress;
 
@@ -25,25 +24,14 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn open(request: &Request<Body>) -> Self {
         let extensions = request.extensions();
-        let principal = extensions.get::<Principal>().map(Principal::name).unwrap_or_default();
-        let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-        let record = Record {
-            id: DecisionId::random(),
-            time: OffsetDateTime::now_utc(),
-            method: request.method().to_string(),
+        let target =
+            request.uri().path_and_query().map(|target| target.as_str().to_owned()).unwrap_or_default();
+        let record = Record::begin(decisions::Request {
+            method: request.method().clone(),
             target,
-            principal: principal.into_owned(),
+            principal: extensions.get::<Principal>().map(Principal::name).unwrap_or_default(),
             client: extensions.get::<ClientAddress>().map(|client| client.0),
-            selected: None,
-            decision: None,
-            trail: None,
-            replicas: Vec::new(),
-            routes: None,
-            detail: None,
-            status: StatusCode::OK,
-            failure: None,
-            micros: 0,
-        };
+        });
         Self { record, opened: Instant::now() }
     }
 
@@ -67,6 +55,11 @@ impl Case {
     pub(super) fn decided(&mut self, trail: Arc<Trail>) {
         self.record.decision = Some(trail.decision.clone());
         self.record.trail = Some(trail);
+    }
+
+    /// Keeps the input of a request that no policy will decide.
+    pub(super) fn undecided(&mut self, input: Arc<Input>) {
+        self.record.input = Some(input);
     }
 
     pub(super) fn asked(&mut self, replicas: Vec<Replica>) {

@@ -15,7 +15,10 @@ use crate::http::problem::Problem;
 /// The plugin that answers for this request, or why none does.
 pub(super) fn select(snapshot: &Snapshot, case: &mut Case, input: &Input) -> Result<Route, Problem> {
     case.considered(snapshot.table());
-    let route = snapshot.select(input).map_err(|none| Problem::new(none.status, none.reason))?;
+    let route = snapshot.select(input).map_err(|none| {
+        case.undecided(Arc::new(input.clone()));
+        Problem::new(none.status, none.reason)
+    })?;
     case.selected(route.chosen());
     Ok(route)
 }

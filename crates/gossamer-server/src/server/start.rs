@@ -19,7 +19,7 @@ use super::{Addresses, Background, Server, StartError, port};
 use crate::access::{Access, AdminToken};
 use crate::calls::CoreCalls;
 use crate::config::Config;
-use crate::decisions::Decisions;
+use crate::decisions::{self, Decisions};
 use crate::directory::{self, Directory, Seal};
 use crate::gateway::Gateway;
 use crate::health::Health;
@@ -46,6 +46,7 @@ struct Ground {
     policies: Policies,
     registry: Registry,
     access: Arc<Access>,
+    decisions: Arc<Decisions>,
     /// Set once the cluster is joined.
     directory: Arc<OnceLock<Directory>>,
     /// Sees once the cluster is joined.
@@ -86,6 +87,8 @@ impl Config {
         let leaving = Arc::new(AtomicBool::new(false));
         let parts = self.assemble(&ground, &cluster, (directory, proxy, trials), Arc::clone(&leaving));
         keep_identity(&ground, &cluster, &background);
+        let hangups = decisions::reopen_on_hangup(Arc::clone(&ground.decisions), background.closing());
+        background.tasks().spawn(hangups);
 
         background.tasks().spawn(directory::Scanner::of(&parts.gateway).run(background.closing()));
         let addresses =
@@ -149,6 +152,11 @@ impl Config {
         };
         let registry = registry.open().await?;
         let access = Arc::new(Access::new(policies.clone(), &self.access, admin)?);
+        let decisions = Decisions::open(&self.decisions).map_err(|source| {
+            let path = self.decisions.log.file.clone().unwrap_or_default();
+            StartError::Data { path, source }
+        })?;
+        let decisions = Arc::new(decisions);
         let record = Record {
             node: identity.node(),
             revision: 0,
@@ -161,7 +169,18 @@ impl Config {
             leaving: false,
         };
         let (directory, witness) = (Arc::default(), Witness::default());
-        Ok(Ground { layout, issuer, identity, record, policies, registry, access, directory, witness })
+        Ok(Ground {
+            layout,
+            issuer,
+            identity,
+            record,
+            policies,
+            registry,
+            access,
+            decisions,
+            directory,
+            witness,
+        })
     }
 
     async fn join(&self, ground: &Ground) -> Result<Cluster, StartError> {
@@ -240,7 +259,7 @@ impl Config {
             registry: registry.clone(),
             proxy,
             access: Arc::clone(access),
-            decisions: Arc::new(Decisions::new(self.gateway.decisions_max)),
+            decisions: Arc::clone(&ground.decisions),
             trials,
             blobs: self.gateway.blobs,
         });
@@ -257,7 +276,7 @@ impl Config {
             leaving,
         };
         let v2 = V2 { registry: registry.clone(), access: Arc::clone(access) };
-        http::Parts { v2, gateway, admin: Arc::new(admin), health, access: Arc::clone(access) }
+        http::Parts { v2, gateway, admin: Arc::new(admin), health }
     }
 
     /// How plugins reach the mesh listener.

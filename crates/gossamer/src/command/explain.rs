@@ -20,16 +20,21 @@ pub(super) async fn run(options: Explain, api: &Api, output: Output) -> anyhow::
 }
 
 fn path(options: &Explain) -> Result<String, Failure> {
-    let Explain { subject, url } = options;
+    let Explain { why_not, subject, url } = options;
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let is_id = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let why_not = |sign: char| {
+        let plugin = why_not.as_ref().map(|plugin| format!("{sign}why_not={}", encoded(plugin)));
+        plugin.unwrap_or_default()
+    };
     match url {
         Some(url) => Ok(format!(
-            "/api/v1/explain?method={}&url={}",
+            "/api/v1/explain?method={}&url={}{}",
             encoded(&subject.to_ascii_uppercase()),
-            encoded(url)
+            encoded(url),
+            why_not('&')
         )),
-        None if is_id(subject) => Ok(format!("/api/v1/decisions/{subject}")),
+        None if is_id(subject) => Ok(format!("/api/v1/decisions/{subject}{}", why_not('?'))),
         None => Err(Failure::new(Class::Failed, format!("{subject:?} is not a decision's id"))
             .advise("Give the value of a Gossamer-Decision header, or a method and a URL: explain GET /artifacts/static/docs/file/x")),
     }
@@ -39,13 +44,17 @@ fn path(options: &Explain) -> Result<String, Failure> {
 fn describe(record: &Value) -> String {
     let mut page = Page::default();
     page.head(&format!("{} {}", text(record, "/method"), text(record, "/target")));
+    page.why_not(record.get("why_not"));
     page.field("decision", &sentence(record.get("decision")));
+    page.field("replay", &replay(record));
+    page.field("told", &text(record, "/detail"));
     page.field("failure", &text(record, "/failure"));
     page.field("plugin", &with(record, "/selected/plugin", "/selected/version"));
     page.field("because", &text(record, "/selected/because"));
     page.field("policy", &text(record, "/selected/policy"));
     page.field("evaluated", &with(record, "/trail/how", "/trail/micros"));
     page.list("rules that held", items(record, "/rules").map(rule_line));
+    page.list("bodies", items(record, "/bodies").map(body_line));
     page.list("lookups", items(record, "/trail/lookups").map(lookup_line));
     page.list("replicas", items(record, "/replicas").map(replica_line));
     page.list("not asked", items(record, "/passed_over").map(|one| with_because(one, "/plugin")));
@@ -62,6 +71,23 @@ impl Page {
         self.text.push_str(&format!("{line}\n"));
     }
 
+    /// The conditions in their order; the last one is the first that failed.
+    fn why_not(&mut self, answer: Option<&Value>) {
+        let Some(answer) = answer else { return };
+        let summary = match answer.get("first_failed") {
+            Some(Value::Null) | None => "nothing failed: it gets the request".to_owned(),
+            Some(failed) => format!("{}: {}", text(failed, "/condition"), text(failed, "/because")),
+        };
+        self.head(&format!("  why not {}", text(answer, "/plugin")));
+        self.head(&format!("    {summary}"));
+        let sign = |one: &Value| if one.get("held") == Some(&Value::Bool(true)) { "ok" } else { "no" };
+        let line =
+            |one: &Value| format!("{} {}: {}", sign(one), text(one, "/condition"), text(one, "/because"));
+        self.list("conditions", items(answer, "/conditions").map(line));
+        let version = |one: &Value| with_because(one, "/version");
+        self.list("other versions", items(answer, "/versions").map(version));
+    }
+
     fn field(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
             self.text.push_str(&format!("  {name:<10} {value}\n"));
@@ -76,6 +102,34 @@ impl Page {
         for line in lines {
             self.text.push_str(&format!("    {line}\n"));
         }
+    }
+}
+
+/// Whether the decision comes out the same when it is made again from its record.
+fn replay(record: &Value) -> String {
+    let policy = match record.pointer("/replay/policy_is_active").and_then(Value::as_bool) {
+        Some(false) => ", by a policy that is no longer active",
+        Some(true) | None => "",
+    };
+    match record.pointer("/replay/equal").and_then(Value::as_bool) {
+        Some(true) => format!("the same{policy}"),
+        Some(false) => format!("DIFFERENT{policy}: {}", sentence(record.pointer("/replay/decision"))),
+        None => match text(record, "/replay/impossible") {
+            because if because.is_empty() => because,
+            because => format!("impossible: {because}"),
+        },
+    }
+}
+
+fn body_line(body: &Value) -> String {
+    let at = format!("{} (line {})", text(body, "/rule"), text(body, "/line"));
+    match text(body, "/verdict").as_str() {
+        "held" => format!("{at}: held"),
+        "failed" => {
+            format!("{at}: line {} did not hold: {}", text(body, "/failed_line"), text(body, "/condition"))
+        }
+        "not_reached" => format!("{at}: not reached, line {} held", text(body, "/held")),
+        _ => format!("{at}: not known: {}", text(body, "/because")),
     }
 }
 

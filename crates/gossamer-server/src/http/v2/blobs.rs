@@ -4,9 +4,10 @@ use axum::response::{IntoResponse, Response};
 use gossamer_oci::{Digest, RepositoryName, media_type};
 use http::{HeaderValue, Method, StatusCode};
 
+use super::Call;
 use super::error::Failure;
-use super::{Call, content};
 use crate::access::Action;
+use crate::http::content;
 
 /// A repository does not know what kind of bytes a blob is; only manifests say.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(media_type::OCTET_STREAM);
@@ -20,7 +21,7 @@ pub(super) async fn answer(
         Method::GET | Method::HEAD => {
             call.require(Action::Pull, repository)?;
             let blob = call.registry().blob(repository, digest).await?;
-            content::blob(call.method(), call.headers(), &blob, CONTENT_TYPE).await
+            Ok(content::blob(call.method(), call.headers(), &blob, CONTENT_TYPE).await?)
         }
         Method::DELETE => {
             call.require(Action::Delete, repository)?;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(crate) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(super) const DOCKER_UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// The number of the event that the change made, so that a plugin can wait until it has handled its own.
 pub(super) const GOSSAMER_SEQUENCE: HeaderName = HeaderName::from_static("gossamer-sequence");
@@ -20,7 +20,7 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The value that prints as `text`: a digest, name, tag, media type or path of ours, all of them printable ASCII.
-pub(super) fn value(text: impl Display) -> HeaderValue {
+pub(crate) fn value(text: impl Display) -> HeaderValue {
     HeaderValue::try_from(text.to_string()).unwrap_or(HeaderValue::from_static(""))
 }
 

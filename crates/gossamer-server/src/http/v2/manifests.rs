@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use super::body::Lent;
 use super::error::Failure;
 use super::headers::{DOCKER_CONTENT_DIGEST, GOSSAMER_LOG, GOSSAMER_SEQUENCE, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value};
-use super::{Call, content};
+use super::Call;
 use crate::access::{Action, Principal};
+use crate::http::content;
 
 /// Most tags of one push by digest. The specification asks for 10 at least; each is a row of the transaction.
 pub(super) const TAGS_MAX: usize = 100;

@@ -6,24 +6,23 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use gossamer_oci::Digest;
-use gossamer_registry::{Blob, StoredManifest};
+use gossamer_registry::{Blob, Error, StoredManifest};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::error::Failure;
-use super::headers::{DOCKER_CONTENT_DIGEST, value};
-use crate::http::ranges::{Wanted, wanted};
+use super::ranges::{Wanted, wanted};
+use super::v2::headers::{DOCKER_CONTENT_DIGEST, value};
 
-/// Answers `GET` or `HEAD` with a blob, or the part of it that the request's headers ask for.
+/// Answers `GET` or `HEAD` with a blob, or the part of it that the request's headers ask for: 200, 206, 304 or 416.
 ///
 /// # Errors
 /// What the registry says when the content cannot be opened.
-pub(super) async fn blob(
+pub async fn blob(
     method: &Method,
     headers: &HeaderMap,
     blob: &Blob,
     content_type: HeaderValue,
-) -> Result<Response, Failure> {
+) -> Result<Response, Error> {
     let etag = etag(blob.digest());
     let size = blob.size();
     let range = match wanted(headers, &etag, size) {
@@ -48,7 +47,7 @@ pub(super) async fn blob(
 }
 
 /// Answers `GET` or `HEAD` with a manifest, byte for byte as it was pushed.
-pub(super) fn manifest(method: &Method, headers: &HeaderMap, manifest: &Arc<StoredManifest>) -> Response {
+pub fn manifest(method: &Method, headers: &HeaderMap, manifest: &Arc<StoredManifest>) -> Response {
     let etag = etag(&manifest.digest);
     let size = manifest.content.len() as u64;
     if wanted(headers, &etag, size) == Wanted::Nothing {
@@ -62,7 +61,7 @@ pub(super) fn manifest(method: &Method, headers: &HeaderMap, manifest: &Arc<Stor
 }
 
 /// The wanted bytes: small ones in one piece, large ones as they are read.
-async fn stream(blob: &Blob, range: Range<u64>) -> Result<Body, Failure> {
+async fn stream(blob: &Blob, range: Range<u64>) -> Result<Body, Error> {
     let mut content = blob.read(range).await?;
     Ok(match content.take_whole() {
         Some(whole) => whole.into(),
