@@ -4,6 +4,7 @@
 //! when. A failing run is replayed by its number.
 
 mod host;
+mod measuring;
 mod network;
 mod seeds;
 
@@ -23,6 +24,7 @@ use gossamer_wire::NodeId;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use self::host::Host;
+pub use self::measuring::Traffic;
 use self::network::Cuts;
 pub use self::network::Network;
 pub use self::seeds::Seeds;
@@ -45,6 +47,7 @@ pub struct Sim {
     events: u64,
     /// Members that somebody gave up although they ran and could be reached.
     false_deaths: usize,
+    traffic: Traffic,
 }
 
 /// What is going to happen to a host. Ordered by time, then by when it was decided.
@@ -83,6 +86,7 @@ impl Sim {
             queue: BinaryHeap::new(),
             events: 0,
             false_deaths: 0,
+            traffic: Traffic::default(),
         }
     }
 
