@@ -295,3 +295,43 @@ async fn many_policies_share_the_children() {
         assert_eq!(decision, forward(&format!("r{number}")));
     }
 }
+
+#[tokio::test]
+async fn thousands_of_rules_and_deep_nesting_are_refused() {
+    let policies = policies_with(short()).await;
+    let rules: String = (0..5000).map(|number| format!("rule{number} := {number}\n")).collect();
+    let many = format!("package router\noutput := {{\"found\": false}}\n{rules}");
+    let refused = policies.admit(&source(&many, "")).await.unwrap_err();
+    assert!(matches!(refused, Refused::TooManyRules { .. } | Refused::Unchecked(_)), "{refused}");
+    let deep = format!("package router\noutput := {}1{}\n", "{\"a\": ".repeat(5000), "}".repeat(5000));
+    let refused = policies.admit(&source(&deep, "")).await.unwrap_err();
+    assert!(matches!(refused, Refused::Syntax(_) | Refused::Unchecked(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn bombs_cost_their_budget_and_nobody_else_any_time() {
+    let tuning = Tuning { evaluation_ms_max: 250, ..Tuning::default() };
+    let (policies, registry) = (policies_with(tuning).await, Arc::new(Registry::default()));
+    let good = policies.admit(&source(&evil_at("/x", "1"), "")).await.unwrap();
+    let bombs = [
+        "regex.match(\"(((((a{1,90}){1,90}){1,90}){1,90}){1,90})\", \"aaaa\")",
+        "count(regex.find_n(\"(a*)*b\", concat(\"\", [\"a\" | some _ in many]), -1))",
+        "concat(\"\", [\"0123456789\" | some _ in many])",
+    ];
+    for bomb in bombs {
+        let evil = policies.admit(&source(&evil_at("/evil", bomb), "")).await.unwrap();
+        let started = std::time::Instant::now();
+        let evaluated = decide(&policies, &evil, Input::new("GET", "/evil"), &registry);
+        let others = async {
+            for number in 0..10 {
+                let input = Input::new("GET", format!("/good/{bomb}/{number}"));
+                assert_eq!(decide(&policies, &good, input, &registry).await.unwrap().0, forward("fine"));
+            }
+            started.elapsed()
+        };
+        let (outcome, others) = tokio::join!(evaluated, others);
+        let took = started.elapsed();
+        assert!(took.as_secs() < 5, "{bomb}: {took:?} for {outcome:?}");
+        assert!(others.as_secs() < 2, "{bomb}: ten other requests took {others:?}");
+    }
+}
