@@ -8,7 +8,6 @@ mod cores;
 mod doctor;
 mod events;
 mod explain;
-mod explain;
 mod faults;
 mod forwarding;
 mod identity;

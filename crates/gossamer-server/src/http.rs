@@ -4,7 +4,6 @@ pub mod admin;
 pub mod artifacts;
 pub mod authenticate;
 pub mod content;
-pub mod content;
 pub mod health;
 pub mod metrics;
 pub mod problem;

@@ -47,38 +47,23 @@ impl Undecided {
 // === impl Gateway ===
 
 impl Gateway {
-    /// Asks the route's policy, and keeps what it said in the record.
-    pub(super) async fn decide(
-        &self,
-        case: &mut Case,
-        route: &Route,
-        input: Input,
-        body: &mut RequestBody,
-    ) -> Result<Decision, Problem> {
-        match self.consult(&route.policy, input, body).await {
-            Ok((decision, trail)) => {
-                case.decided(trail);
-                Ok(decision)
-            }
-            Err(undecided) => Err(undecided.told(case)),
-        }
-    }
-
     /// Asks a policy. The body is read only if the policy asks for it.
     pub(super) async fn consult(
         &self,
         policy: &Arc<Policy>,
-        mut input: Input,
+        input: &mut Arc<Input>,
         body: &mut RequestBody,
     ) -> Result<(Decision, Arc<Trail>), Undecided> {
-        input.body = body.as_input();
-        let decided = self.policies.decide(policy, input.clone(), Arc::clone(&self.lookups)).await;
+        self.decisions.remember(policy);
+        Arc::make_mut(input).body = body.as_input();
+        let decided = self.policies.decide(policy, Arc::clone(input), Arc::clone(&self.lookups)).await;
         if !matches!(decided, Err(EvalError::BodyWanted)) {
             return decided.map_err(Undecided::Failed);
         }
         body.read().await.map_err(Undecided::Unread)?;
-        input.body = body.as_input();
-        self.policies.decide(policy, input, Arc::clone(&self.lookups)).await.map_err(Undecided::Failed)
+        Arc::make_mut(input).body = body.as_input();
+        let decided = self.policies.decide(policy, Arc::clone(input), Arc::clone(&self.lookups)).await;
+        decided.map_err(Undecided::Failed)
     }
 }
 

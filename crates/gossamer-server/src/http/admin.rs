@@ -5,6 +5,7 @@ mod ca;
 mod explain;
 mod members;
 mod plugins;
+mod policies;
 mod routes;
 mod tokens;
 mod why_not;
@@ -48,6 +49,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/ca", get(ca::show))
         .route("/api/v1/ca/rotate", post(ca::rotate))
         .route("/api/v1/tokens", post(tokens::create))
+        .merge(policies::router())
         .layer(from_fn_with_state(Arc::clone(&admin), administer))
         .route("/api/v1/version", get(version))
         .route("/api/{*rest}", axum::routing::any(unknown))
