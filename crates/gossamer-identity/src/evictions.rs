@@ -43,7 +43,8 @@ impl Evictions {
     /// Adds what another core knows. Says whether anything was news. What does not fit is left out: that core
     /// still holds it against the node.
     pub fn merge(&mut self, theirs: &[Eviction], now: OffsetDateTime) -> bool {
-        theirs.iter().fold(false, |news, eviction| self.evict(*eviction, now).unwrap_or(false) || news)
+        let news = theirs.iter().filter(|eviction| self.evict(**eviction, now).unwrap_or(false));
+        news.count() > 0
     }
 
     pub fn contains(&self, node: NodeId) -> bool {

@@ -112,9 +112,9 @@ impl Issuer {
         let view = cluster.view();
         for core in view.having(&Role::Core).filter(|core| core.node != view.me()) {
             if let Ok(answer) = cluster.call(core.node, method::DELEGATE, request.clone()).await {
-                match self.at_the_desk(move |desk| desk.follow(&answer)).await {
-                    Some(Err(error)) => warn!(error = %Chain(&error), "Cannot follow the root"),
-                    Some(Ok(())) | None => {}
+                let followed = self.at_the_desk(move |desk| desk.follow(&answer)).await;
+                if let Some(Err(error)) = followed {
+                    warn!(error = %Chain(&error), "Cannot follow the root");
                 }
                 return;
             }
