@@ -40,6 +40,8 @@ const PURE: &[&str] = &[
     "crates/gossamer-identity/src/renewal.rs",
     "crates/gossamer-oci/src",
     "crates/gossamer-policy/src/memo.rs",
+    "crates/gossamer-policy/src/rollout",
+    "crates/gossamer-policy/src/rollout.rs",
     "crates/gossamer-policy/src/table.rs",
 ];
 
