@@ -20,7 +20,7 @@ fn plugin() -> PluginName {
 
 impl Room {
     fn new() -> Self {
-        Self { breakers: Breakers::new(Config::default()), now: Instant::now() }
+        Self { breakers: Breakers::new(Config::default()), now: tokio::time::Instant::now().into_std() }
     }
 
     fn pass(&mut self, millis: u64) {
