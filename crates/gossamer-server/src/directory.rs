@@ -265,7 +265,7 @@ impl Follower {
             if let Err(failure) = &result {
                 debug!(node = %hint.node, plugin = %hint.plugin, ?failure, "Announcement was not taken");
             }
-            Input::Pulled(hint, result)
+            Input::Pulled(hint, result.map(Arc::new))
         });
     }
 

@@ -40,7 +40,7 @@ pub(super) enum Input<P> {
     /// These nodes announce now, and no others.
     Hints(BTreeSet<Hint>),
     /// A pull was answered with a verified announcement, or failed.
-    Pulled(Hint, Result<Announcement, PullFailure>),
+    Pulled(Hint, Result<Arc<Announcement>, PullFailure>),
     /// A policy was admitted, or refused with this reason.
     Judged(Digest, Result<P, String>),
     /// What this core's disk or another core remembers. Of a plugin that is present it is ignored.
@@ -229,12 +229,11 @@ impl<P: Clone> Roster<P> {
         outputs
     }
 
-    fn pulled(&mut self, hint: Hint, result: Result<Announcement, PullFailure>) -> Vec<Output> {
+    fn pulled(&mut self, hint: Hint, result: Result<Arc<Announcement>, PullFailure>) -> Vec<Output> {
         let Some(entry) = self.announced.get_mut(&hint) else { return Vec::new() }; // gone meanwhile
         let Entry::Pulling { attempts, .. } = *entry else { return Vec::new() };
         match result {
             Ok(announcement) => {
-                let announcement = Arc::new(announcement);
                 let policy = announcement.policy.digest();
                 *entry = Entry::Verified { announcement: Arc::clone(&announcement), policy };
                 self.judge(&announcement)

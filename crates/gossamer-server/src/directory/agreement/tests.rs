@@ -75,8 +75,8 @@ fn news_on_either_side_is_asked_about_soon_but_the_disagreement_is_as_old_as_it_
 fn tables_differ_by_plugins_and_not_by_how_many_instances_each_core_sees() {
     let (yum, newer, files) =
         (route("yum", "1.0.0", 2), route("yum", "2.0.0", 2), route("static", "1.0.0", 1));
-    assert_eq!(differences(&[yum.clone()], &[route("yum", "1.0.0", 1)]), []);
-    let found = differences(&[yum.clone(), files.clone()], &[newer.clone()]);
+    assert_eq!(differences(std::slice::from_ref(&yum), &[route("yum", "1.0.0", 1)]), []);
+    let found = differences(&[yum.clone(), files.clone()], std::slice::from_ref(&newer));
     let expected = [
         Difference { plugin: files.plugin.clone(), here: Some(Way::of(&files)), there: None },
         Difference { plugin: yum.plugin.clone(), here: Some(Way::of(&yum)), there: Some(Way::of(&newer)) },

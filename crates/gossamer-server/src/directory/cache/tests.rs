@@ -33,10 +33,10 @@ fn what_is_kept_is_loaded_and_nothing_else_stays() {
     let (yum, files) = (kept("yum"), kept("static"));
     cache.keep(&[yum.clone(), files]).unwrap();
     assert_eq!(cache.load().unwrap().len(), 2);
-    cache.keep(&[yum.clone()]).unwrap();
-    assert_eq!(cache.load().unwrap(), [yum.clone()]);
+    cache.keep(std::slice::from_ref(&yum)).unwrap();
+    assert_eq!(cache.load().unwrap(), std::slice::from_ref(&yum));
     let later = Kept { since: Since::from_millis(8), ..yum };
-    cache.keep(&[later.clone()]).unwrap();
+    cache.keep(std::slice::from_ref(&later)).unwrap();
     assert_eq!(cache.load().unwrap(), [later]);
 }
 

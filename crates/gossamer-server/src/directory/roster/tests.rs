@@ -50,7 +50,7 @@ fn answer(
         let input = match output {
             Output::Pull(hint) => {
                 let found = announcements.iter().find(|one| one.digest() == hint.announcement).unwrap();
-                Input::Pulled(hint, Ok(Announcement::clone(found)))
+                Input::Pulled(hint, Ok(Arc::new(Announcement::clone(found))))
             }
             Output::Judge(digest, policy) if policy.module == "bad" => {
                 Input::Judged(digest, Err("it is bad".to_owned()))
@@ -87,9 +87,9 @@ fn an_announcement_is_pulled_once_and_its_policy_judged_once() {
     let outputs = roster.handle(Input::Hints(hints.clone()), start());
     assert_eq!(outputs.iter().filter(|output| matches!(output, Output::Pull(_))).count(), 2);
     assert_eq!(roster.handle(Input::Hints(hints), start()), []);
-    let first = roster.handle(Input::Pulled(hint(&one), Ok(one)), start());
+    let first = roster.handle(Input::Pulled(hint(&one), Ok(Arc::new(one))), start());
     assert!(matches!(first.as_slice(), [Output::Judge(..), Output::Changed]));
-    let second = roster.handle(Input::Pulled(hint(&other), Ok(other)), start());
+    let second = roster.handle(Input::Pulled(hint(&other), Ok(Arc::new(other))), start());
     assert_eq!(second, [Output::Changed]);
 }
 
@@ -172,7 +172,7 @@ fn an_answer_about_somebody_who_left_is_ignored() {
     let announcement = announce(1, "1.0.0", "router");
     roster.handle(Input::Hints(BTreeSet::from([hint(&announcement)])), start());
     roster.handle(Input::Hints(BTreeSet::new()), start());
-    assert_eq!(roster.handle(Input::Pulled(hint(&announcement), Ok(announcement)), start()), []);
+    assert_eq!(roster.handle(Input::Pulled(hint(&announcement), Ok(Arc::new(announcement))), start()), []);
 }
 
 #[test]

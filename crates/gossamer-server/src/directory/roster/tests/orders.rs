@@ -74,7 +74,7 @@ impl Core {
             }
             Output::Pull(hint) => {
                 let announcement = world[&hint.announcement].clone();
-                Input::Pulled(hint, Ok(announcement))
+                Input::Pulled(hint, Ok(Arc::new(announcement)))
             }
             Output::Judge(digest, policy) if policy.module == "bad" => {
                 Input::Judged(digest, Err("it is bad".to_owned()))
