@@ -34,9 +34,9 @@ pub struct Party {
 #[serde(tag = "overlap", rename_all = "snake_case")]
 pub enum Overlap {
     /// A policy sends a request of its own plugin to a repository of another one.
-    Trespass { by: Side, repository: RepositoryName, owner: PluginName, witness: Witness },
+    Trespass { by: Box<Side>, repository: RepositoryName, owner: PluginName, witness: Witness },
     /// Below `/artifacts/-/`, both policies answer the request, differently: the client's order of media types decides.
-    Ambiguous { first: Side, second: Side, witness: Witness },
+    Ambiguous { first: Box<Side>, second: Box<Side>, witness: Witness },
 }
 
 /// One of the two.
@@ -106,7 +106,7 @@ impl Policies {
             let Some((repository, owner)) = owned(&decision) else { continue };
             if owner != party.plugin && owners.insert(owner.clone()) {
                 let witness = Witness::of(&trail.input);
-                let by = self.side(party, &trail).await;
+                let by = Box::new(self.side(party, &trail).await);
                 found.push(Overlap::Trespass { by, repository, owner, witness });
             }
         }
@@ -124,7 +124,10 @@ impl Policies {
             let answers = |decision: &Decision| !matches!(decision, Decision::NotFound { .. });
             if answers(&ours) && answers(&theirs) && ours != theirs {
                 let witness = Witness::of(&trail.input);
-                let (first, second) = (self.side(first, &trail).await, self.side(second, &their_trail).await);
+                let (first, second) = (
+                    Box::new(self.side(first, &trail).await),
+                    Box::new(self.side(second, &their_trail).await),
+                );
                 return Some(Overlap::Ambiguous { first, second, witness });
             }
         }
