@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use gossamer_cluster::{fresh_for, until_unwelcome};
+use gossamer_cluster::{Cluster, fresh_for, until_unwelcome};
 use gossamer_identity::{Identity, Peer as CertifiedPeer};
 use gossamer_oci::PluginName;
 use gossamer_wire::NodeId;
@@ -59,6 +59,8 @@ struct Shared {
     peers: Mutex<HashMap<NodeId, Arc<Peer>>>,
     gates: Gates,
     watch: Watch,
+    /// Who is to know which instances answer.
+    cluster: OnceLock<Cluster>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -96,8 +98,13 @@ impl Pool {
     pub fn new(identity: Identity, config: Config, tasks: TaskTracker, closing: CancellationToken) -> Self {
         let gates = Gates::new(config.limits.clone(), config.plugins.clone(), config.retries.clone());
         let watch = Watch::new(config.ejection.clone());
-        let peers = Mutex::default();
-        Self { shared: Arc::new(Shared { identity, config, peers, gates, watch, tasks, closing }) }
+        let (peers, cluster) = (Mutex::default(), OnceLock::new());
+        Self { shared: Arc::new(Shared { identity, config, peers, gates, watch, cluster, tasks, closing }) }
+    }
+
+    /// Tells the cluster of every instance that answers, so that one which serves is not given up on one word.
+    pub fn report_to(&self, cluster: Cluster) {
+        self.shared.cluster.get_or_init(|| cluster);
     }
 
     /// Lets a request to `plugin` in, perhaps after a short wait.
@@ -153,6 +160,9 @@ impl Pool {
         let trip = self.shared.watch.begin(instance);
         let tried = self.tried(instance, request, Some(pass)).await;
         trip.end(tried.as_ref());
+        if let (Ok(_), Some(cluster)) = (&tried, self.shared.cluster.get()) {
+            cluster.seen(instance.node);
+        }
         tried
     }
 

@@ -78,6 +78,7 @@ impl Config {
             background.tasks().clone(),
             background.closing(),
         );
+        proxy.report_to(cluster.clone());
         let seeds = self.cluster.seeds.clone();
         let examiner = Examiner::new(ground.identity.clone(), cluster.watch(), seeds);
         background.tasks().spawn(ground.witness.begin(examiner));
