@@ -16,9 +16,9 @@ mod plugin;
 pub mod renewing;
 mod runner;
 mod service;
-mod trusting;
 mod settling;
 pub mod testing;
+mod trusting;
 
 pub use announcing::InvalidDeclaration;
 pub use client::{Artifact, ClientError, Deleted, Pushed, RegistryClient, TransportError};

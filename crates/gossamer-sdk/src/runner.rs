@@ -24,8 +24,8 @@ use crate::joining::{self, notes::Notes};
 use crate::listener::Listener;
 use crate::log::{self, Chain};
 use crate::plugin::PluginError;
-use crate::trusting::Trusting;
 use crate::settling::Arrivals;
+use crate::trusting::Trusting;
 use crate::{
     Context, Database, DatabaseError, Inbox, Instances, Options, Plugin, RegistryClient, renewing, service,
 };

@@ -141,7 +141,8 @@ impl Gateway {
         place::type_named(&self.registry, &mut input).await;
         let route = decide::select(&snapshot, case, &input)?;
         place::respell(&snapshot, &route, &mut input, &mut head)?;
-        access::check_plugin(&self.access, &head, &route.plugin).inspect_err(|_| case.undecided(Arc::new(input.clone())))?;
+        access::check_plugin(&self.access, &head, &route.plugin)
+            .inspect_err(|_| case.undecided(Arc::new(input.clone())))?;
         let (route, decision) = self.settle(case, &snapshot, route, (input, &mut body)).await?;
         access::check_decision(&self.access, &head, &decision)?;
         let instances = match &decision {

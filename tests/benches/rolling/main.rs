@@ -98,7 +98,7 @@ async fn client(base: String, lane: u64, counts: Arc<Counts>, stop: Arc<AtomicBo
     while !stop.load(Ordering::Relaxed) {
         let due = pace.tick().await;
         let url = format!("{base}/artifacts/guest/file/{}", number % PATHS);
-        let request = if number / CLIENTS % 2 == 0 {
+        let request = if (number / CLIENTS).is_multiple_of(2) {
             client.get(url)
         } else {
             client.put(url).body(vec![b'x'; BODY_BYTES])

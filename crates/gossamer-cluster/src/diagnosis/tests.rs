@@ -253,7 +253,7 @@ fn view(members: &[(u8, u8)], suspicions: &[Suspicion], now: Instant) -> View {
 
 #[test]
 fn the_chronicle_counts_moves_and_deaths_but_not_goodbyes() {
-    let mut now = Instant::now();
+    let mut now = tokio::time::Instant::now().into_std();
     let mut chronicle = Chronicle::default();
     for place in [2, 7, 2, 7] {
         chronicle.observe(&view(&[(1, 1), (2, place), (3, 3), (4, 4)], &[], now), now);

@@ -2,11 +2,13 @@
 
 #[cfg(test)]
 mod bundled;
+#[cfg(test)]
 mod compared;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod overlaps;
+#[cfg(test)]
 mod remembered;
 #[cfg(test)]
 mod replayed;

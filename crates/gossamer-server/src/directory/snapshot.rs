@@ -296,7 +296,8 @@ impl Plugin {
 fn versions(candidates: &[Active]) -> BTreeMap<Version, Active> {
     let mut versions: BTreeMap<Version, Active> = BTreeMap::new();
     for candidate in candidates {
-        let newest = versions.entry(candidate.announcement.version.clone()).or_insert_with(|| candidate.clone());
+        let newest =
+            versions.entry(candidate.announcement.version.clone()).or_insert_with(|| candidate.clone());
         let rank = |active: &Active| (active.announcement.generation, active.policy_digest);
         if rank(newest) < rank(candidate) {
             *newest = candidate.clone();

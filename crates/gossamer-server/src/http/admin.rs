@@ -1,7 +1,7 @@
 //! `/api/v1`: what this core knows, for operators and the command line.
 
-mod doctor;
 mod ca;
+mod doctor;
 mod explain;
 mod members;
 mod plugins;

@@ -7,10 +7,12 @@ use gossamer_registry::{Author, PutManifest, Stored};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::Call;
 use super::body::Lent;
 use super::error::Failure;
-use super::headers::{DOCKER_CONTENT_DIGEST, GOSSAMER_LOG, GOSSAMER_SEQUENCE, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value};
-use super::Call;
+use super::headers::{
+    DOCKER_CONTENT_DIGEST, GOSSAMER_LOG, GOSSAMER_SEQUENCE, OCI_SUBJECT, OCI_TAG, TRACEPARENT, value,
+};
 use crate::access::{Action, Principal};
 use crate::http::content;
 
