@@ -38,7 +38,7 @@ async fn failures_have_exit_codes_and_advice() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("gossamer dev"));
 
     let mesh = core().await;
-    let output = tool::output(mesh.command().args(["explain", "0123456789abcdef"]));
+    let output = tool::output(mesh.command().args(["explain", "0123456789ab"]));
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
 
     let output = tool::output(Command::new(PROGRAMS.gossamer).arg("frobnicate"));

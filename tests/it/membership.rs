@@ -6,7 +6,7 @@ use gossamer_cluster::membership::{Fault, Input};
 use gossamer_tests::sim::{Network, Seeds, Sim};
 
 /// How many seeds each run of the tests goes through.
-const SEEDS: std::ops::Range<u64> = 0..96;
+const SEEDS: std::ops::Range<u64> = 0..256;
 
 /// How many things happen in each run before the survivors are left in peace.
 const TROUBLES: usize = 16;
