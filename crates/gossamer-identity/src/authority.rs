@@ -69,6 +69,8 @@ pub enum IssueError {
     /// Below an intermediate there is no further one.
     #[error("only the core that holds the root certifies further cores")]
     NotTheRoot,
+    #[error("the CA certificate is malformed")]
+    Malformed(#[from] InvalidCertificate),
     #[error("the system has no randomness")]
     Random(#[from] getrandom::Error),
     #[error("cannot sign the certificate")]
@@ -139,7 +141,8 @@ impl Authority {
         Ok(Certificate::parse(own)?.validity())
     }
 
-    /// Certifies that the key of `request` is `node`'s, with `grant`, for as long as `validity` says.
+    /// Certifies that the key of `request` is `node`'s, with `grant`, for as long as `validity` says, but no
+    /// longer than the CA certificate holds: what it signs would lead nowhere then.
     /// The caller has made sure that it may be so.
     pub fn issue(
         &self,
@@ -149,7 +152,8 @@ impl Authority {
         validity: Validity,
     ) -> Result<Credentials, IssueError> {
         let id = SpiffeId { mesh: self.mesh.clone(), role: grant.role.clone(), node };
-        let leaf = certificates::leaf(&id, grant, validity)?;
+        let not_after = validity.not_after.min(self.validity()?.not_after);
+        let leaf = certificates::leaf(&id, grant, Validity { not_after, ..validity })?;
         let leaf = leaf.signed_by(request.public_key(), &self.issuer)?;
         let chain = std::iter::once(leaf.into()).chain(self.intermediates().iter().cloned()).collect();
         Ok(Credentials { chain, roots: self.roots.clone() })

@@ -175,6 +175,17 @@ fn a_further_core_issues_what_leads_to_the_root_and_certifies_no_other() {
 }
 
 #[test]
+fn what_a_further_core_issues_ends_with_its_own_certificate() {
+    let (mesh, directory) = (TestMesh::new("dev"), tempfile::tempdir().unwrap());
+    let authority = further(&mesh, directory.path());
+    let end = authority.validity().unwrap().not_after;
+    let late = authority.enrol(NodeKey::generate().unwrap(), &yum(), HOUR * 48, NOON).unwrap();
+    assert_eq!(late.validity().not_after, end);
+    let early = authority.enrol(NodeKey::generate().unwrap(), &yum(), HOUR, NOON).unwrap();
+    assert!(early.validity().not_after < end);
+}
+
+#[test]
 fn an_authority_takes_no_certificate_of_another_key_or_another_root() {
     let (mesh, directory) = (TestMesh::new("dev"), tempfile::tempdir().unwrap());
     let key = AuthorityKey::load_or_create(directory.path()).unwrap();
