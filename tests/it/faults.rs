@@ -123,6 +123,8 @@ async fn processes_stop_in_order_when_asked() {
     assert!(mesh.process("static-1").stop().success());
     mesh.until("the core saw it leave", async || mesh.instances("static").await.is_empty()).await;
     assert!(mesh.core().stop().success());
+    let said = mesh.core().said();
+    assert!(said.contains("Stopped") && !said.contains("did not end in time"), "{said}");
 }
 
 fn tag(name: &str) -> String {

@@ -81,7 +81,8 @@ impl Config {
         proxy.report_to(cluster.clone());
         let seeds = self.cluster.seeds.clone();
         let examiner = Examiner::new(ground.identity.clone(), cluster.watch(), seeds);
-        background.tasks().spawn(ground.witness.begin(examiner));
+        let (examining, closing) = (ground.witness.begin(examiner), background.closing());
+        background.tasks().spawn(async move { closing.run_until_cancelled(examining).await });
         let trials = try_out(&ground, &background)?;
         let directory = self.follow(&ground, &presence, (&proxy, &trials), &background).await?;
         self.deliver(&ground, &directory, &proxy, &background);
