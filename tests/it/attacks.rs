@@ -18,6 +18,7 @@ use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::core;
+use crate::identity::record;
 
 /// Answers PULL with what it was given, whoever asks for whatever.
 struct Forger(Option<Bytes>);
@@ -89,20 +90,6 @@ async fn take_part(
     let cluster = config.join(identity.clone(), record, calls).await.unwrap();
     mesh.until("the attacker is a member", async || cluster.view().members().count() > 1).await;
     cluster
-}
-
-fn record(identity: &Identity) -> Record {
-    Record {
-        node: identity.node(),
-        revision: 0,
-        generation: Generation::new(1),
-        role: identity.id().role,
-        version: None,
-        service: None,
-        announcement: None,
-        route_table: None,
-        leaving: false,
-    }
 }
 
 fn core_of(cluster: &Cluster) -> NodeId {

@@ -112,7 +112,8 @@ fn stranger(directory: &std::path::Path) -> Identity {
     authority.enrol(key, &grant, Duration::from_secs(3_600), time::OffsetDateTime::now_utc()).unwrap()
 }
 
-fn record(identity: &Identity) -> Record {
+/// The least that a node can say of itself.
+pub fn record(identity: &Identity) -> Record {
     Record {
         node: identity.node(),
         revision: 0,
